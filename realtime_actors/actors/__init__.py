@@ -1,0 +1,5 @@
+"""The actor kernel."""
+
+from .messages import droppable
+
+__all__ = ["droppable"]
