@@ -27,7 +27,7 @@ __all__ = [
 
 @attrs.frozen
 class ClientSessionCreate(Event):
-    """Open the conversation. `config` may hold `instructions`, `user_name`, `agent_name`, `model_provider`, …"""
+    """Open the conversation. `config` may hold `instructions`, `user_name`, `agent_name` and so on."""
 
     config: dict[str, Any] = attrs.field(factory=dict[str, Any])
 

@@ -55,9 +55,8 @@ class Blob:
     def data(self) -> bytes:
         """The bytes. Raises `InvalidAudio` when the base64 text is broken."""
         if self._data is None:
-            assert self._base64 is not None
             try:
-                self._data = pybase64.b64decode(self._base64, validate=True)
+                self._data = pybase64.b64decode(self._base64 or "", validate=True)
             except (binascii.Error, ValueError) as error:
                 raise InvalidAudio(f"broken base64 ({error}): send standard base64 with padding") from None
         return self._data
@@ -67,23 +66,22 @@ class Blob:
         """The bytes as PCM16. Raises `InvalidAudio` for an odd number of bytes as well."""
         data = self.data
         if len(data) % 2:
-            raise InvalidAudio(f"{len(data)} bytes is half a sample too many for PCM16: send an even number of bytes")
+            raise InvalidAudio(f"{len(data)} bytes is an odd number: PCM16 has two bytes a sample")
         return data
 
     @property
     def base64(self) -> str:
         """The standard base64 text."""
         if self._base64 is None:
-            assert self._data is not None
-            self._base64 = pybase64.b64encode_as_string(self._data)
+            self._base64 = pybase64.b64encode_as_string(self._data or b"")
         return self._base64
 
     def __len__(self) -> int:
         """How many bytes it holds, without decoding (from the text's length where only that is there)."""
         if self._data is not None:
             return len(self._data)
-        assert self._base64 is not None
-        return len(self._base64) * 3 // 4 - self._base64.count("=", -2)
+        text = self._base64 or ""
+        return len(text) * 3 // 4 - text.count("=", -2)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Blob):
@@ -103,7 +101,8 @@ class Blob:
 class AudioFormat:
     """How audio is encoded. `rate` is in Hz; `audio/pcm` is PCM16 little-endian mono.
 
-    On the wire `{"type": "audio/pcm", "rate": 16000}`; `{"encoding": "pcm16", "sample_rate": 16000}` is read too.
+    On the wire `{"type": "audio/pcm", "rate": 16000}`, where `{"encoding": "pcm16", "sample_rate": 16000}` is
+    read too.
     """
 
     type: str = "audio/pcm"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeVar
 
 import attrs
 
 __all__ = ["Event"]
+
+F = TypeVar("F", str, bytes)
 
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -28,3 +31,14 @@ class Event:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.type = _WORD_START.sub("_", cls.__name__).lower()
+
+    def frame(self, wire: str, encode: Callable[[Self], F]) -> F:
+        """What `encode` makes of this event, made once for each `wire` and kept."""
+        frames = self._frames
+        if frames is None:
+            frames = {}
+            object.__setattr__(self, "_frames", frames)
+        frame = frames.get(wire)
+        if frame is None:
+            frame = frames[wire] = encode(self)
+        return frame

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["ItemAdded", "ModelNotice", "RequestFailed", "SessionConfigured", "SessionExpired", "SessionRefused"]
+__all__ = [
+    "ItemAdded",
+    "ModelNotice",
+    "RequestFailed",
+    "SessionConfigured",
+    "SessionExpired",
+    "SessionRefused",
+]
 
 
 @attrs.frozen

@@ -83,8 +83,8 @@ class AgentResponseCreated(Event):
 class AgentResponseDone(Event):
     """A reply has ended: no delta of it follows.
 
-    `metadata["status"]` is completed, cancelled, failed or incomplete. A reply that was cancelled ends at once:
-    its tokens are reported as 0, because the provider counts them later.
+    `metadata["status"]` is completed, cancelled, failed or incomplete. A reply that was cancelled ends at
+    once: its tokens are reported as 0, because the provider counts them later.
     """
 
     response_id: str
@@ -97,7 +97,7 @@ class AgentResponseDone(Event):
 
 @attrs.frozen
 class AgentResponseAudioDelta(Event):
-    """A piece of the reply's speech: PCM16 little-endian mono at `format.rate` Hz, base64 on the JSON wire."""
+    """A piece of the reply's speech: PCM16 little-endian mono at `format.rate` Hz, in JSON as base64."""
 
     response_id: str
     item_id: str
