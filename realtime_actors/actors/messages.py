@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, overload
 
-__all__ = ["droppable", "is_droppable"]
+import attrs
+
+from .errors import InvalidActor
+
+__all__ = ["HandlerEntry", "Lane", "droppable", "handlers_of", "is_droppable", "receives"]
+
+Lane = Literal["data", "control"]
 
 C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
 
 _DROPPABLE = "__realtime_actors_droppable__"
+_LANE = "__realtime_actors_lane__"
+_TABLE = "__realtime_actors_handlers__"
 
 
 def droppable(cls: C) -> C:
@@ -20,3 +33,90 @@ def droppable(cls: C) -> C:
 def is_droppable(message: object) -> bool:
     """Whether the message's type is marked with `@droppable`."""
     return getattr(message, _DROPPABLE, False)
+
+
+@overload
+def receives(method: F, /) -> F: ...
+@overload
+def receives(*, lane: Lane) -> Callable[[F], F]: ...
+def receives(method: F | None = None, /, *, lane: Lane = "data") -> F | Callable[[F], F]:
+    """Mark a method as the handler of the type (or union of types) that annotates its one parameter.
+
+    Exactly those types, not their subclasses. What the method returns answers an `ask`. It may be `async def`, or
+    a plain method when it never waits. Messages for `lane="control"` are handled while a handler of the data
+    lane is still waiting.
+    """
+
+    def mark(function: F) -> F:
+        setattr(function, _LANE, lane)
+        return function
+
+    return mark if method is None else mark(method)
+
+
+@attrs.frozen(slots=True)
+class HandlerEntry:
+    """A handler as the kernel calls it."""
+
+    function: Callable[[Any, Any], Any]
+    lane: Lane
+    is_async: bool
+
+
+def handlers_of(cls: type) -> dict[type, HandlerEntry]:
+    """The message types that a class handles. Raises `InvalidActor`, which names the method and its line."""
+    table: dict[type, HandlerEntry] | None = cls.__dict__.get(_TABLE)
+    if table is None:
+        table = _read_handlers(cls)
+        setattr(cls, _TABLE, table)
+    return table
+
+
+def _read_handlers(cls: type) -> dict[type, HandlerEntry]:
+    table: dict[type, HandlerEntry] = {}
+    for name in dir(cls):
+        function = inspect.getattr_static(cls, name)
+        lane: Lane | None = getattr(function, _LANE, None)
+        if lane is None:
+            continue
+        entry = HandlerEntry(function, lane, inspect.iscoroutinefunction(function))
+        for message_type in _message_types(cls, function):
+            if message_type in table:
+                raise InvalidActor(
+                    f"{_where(cls, function)}: {message_type.__name__} is already received by "
+                    f"{table[message_type].function.__qualname__}: keep one handler for each type"
+                )
+            table[message_type] = entry
+    return table
+
+
+def _message_types(cls: type, function: Callable[..., Any]) -> list[type]:
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) != 2:
+        raise InvalidActor(f"{_where(cls, function)}: a handler takes self and one message")
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError as error:
+        raise InvalidActor(
+            f"{_where(cls, function)}: {error}: the message type must be importable when the actor is spawned"
+        ) from error
+    annotation = hints.get(parameters[1].name)
+    if annotation is None:
+        raise InvalidActor(f"{_where(cls, function)}: annotate {parameters[1].name!r} with the message type it takes")
+    found: list[Any] = (
+        list(typing.get_args(annotation))
+        if typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        else [annotation]
+    )
+    for message_type in found:
+        if not (isinstance(message_type, type) and attrs.has(message_type)):
+            raise InvalidActor(
+                f"{_where(cls, function)}: {message_type!r} is no message type: messages are @attrs.frozen classes"
+            )
+    return found
+
+
+def _where(cls: type, function: Callable[..., Any]) -> str:
+    code = getattr(function, "__code__", None)
+    line = f", {code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+    return f"{cls.__module__}.{cls.__qualname__}.{function.__name__}{line}"

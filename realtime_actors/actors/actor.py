@@ -1,0 +1,182 @@
+"""What an actor is written as."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from .mailbox import Overflow
+from .supervision import Backoff, RestartType, Strategy
+
+if TYPE_CHECKING:
+    from .bus import Bus, RefSubscription
+    from .life import Life
+    from .ref import Ref
+
+__all__ = ["Actor", "Child", "Context", "Supervisor", "configuration_of"]
+
+
+@attrs.define(eq=False)
+class Actor:
+    """Base class of actors. Declare them with `@attrs.define(eq=False)` (or plain `@attrs.define`).
+
+    Fields with `init` are its configuration: they are taken from the instance given to `spawn`, and each life
+    begins with a new instance made of them. Fields with `init=False` are its state: set them in `started()`.
+    Handlers are methods marked `@receives`.
+    """
+
+    mailbox_capacity: ClassVar[int] = 256
+    """How many messages the data lane holds."""
+    mailbox_overflow: ClassVar[Overflow] = "wait"
+    """What a full data lane does."""
+    stop_timeout: ClassVar[float] = 5.0
+    """Seconds that the message in hand, and then `stopping()`, may take when the actor is stopped."""
+
+    context: Context = attrs.field(init=False, repr=False)
+
+    async def started(self) -> None:
+        """Called when a life begins, before any message. An error here comes out of `spawn`."""
+
+    async def stopping(self) -> None:
+        """Called once when a life that had started ends, however it ended; its children are gone by then."""
+
+
+def configuration_of(actor: Actor) -> dict[str, Any]:
+    """The init values of an actor, by which another of its kind can be made."""
+    return {field.alias: getattr(actor, field.name) for field in attrs.fields(type(actor)) if field.init}
+
+
+@attrs.frozen(kw_only=True)
+class Child:
+    """A member of a declared group: an actor and how it is supervised.
+
+    `capacity`, `overflow` and `stop_timeout` replace what the actor's class says.
+    """
+
+    actor: Actor = attrs.field(kw_only=False)
+    name: str | None = None
+    restart: RestartType = "permanent"
+    capacity: int | None = None
+    overflow: Overflow | None = None
+    stop_timeout: float | None = None
+
+
+class Context:
+    """An actor's way to the runtime: `self.context`, for as long as this life lasts."""
+
+    __slots__ = ("_life", "ref")
+
+    def __init__(self, life: Life, ref: Ref) -> None:
+        self._life = life
+        self.ref = ref
+        """The actor's own ref, to give to others."""
+
+    @property
+    def path(self) -> str:
+        """The actor's path."""
+        return self.ref.path
+
+    @property
+    def name(self) -> str:
+        """The name it was spawned with."""
+        return self.ref.name
+
+    @property
+    def bus(self) -> Bus:
+        """The runtime's bus."""
+        return self._life.runtime.bus
+
+    def tell(self, ref: Ref, message: Any) -> bool:
+        """Give another actor a message. False when its mailbox is full: the message became a dead letter."""
+        return ref.tell_or_dead_letter(message)
+
+    async def spawn(
+        self,
+        actor: Actor,
+        *,
+        name: str | None = None,
+        restart: RestartType = "temporary",
+        max_restarts: int = 3,
+        within: float = 5.0,
+        backoff: Backoff | None = None,
+        capacity: int | None = None,
+        overflow: Overflow | None = None,
+        stop_timeout: float | None = None,
+    ) -> Ref:
+        """Start a child with a restart budget of its own. As `Runtime.spawn`."""
+        return await self._life.children.spawn(
+            Child(
+                actor,
+                name=name,
+                restart=restart,
+                capacity=capacity,
+                overflow=overflow,
+                stop_timeout=stop_timeout,
+            ),
+            max_restarts=max_restarts,
+            within=within,
+            backoff=backoff,
+        )
+
+    async def spawn_group(
+        self,
+        children: Sequence[Child],
+        *,
+        strategy: Strategy = "one_for_one",
+        max_restarts: int = 3,
+        within: float = 5.0,
+        backoff: Backoff | None = None,
+    ) -> list[Ref]:
+        """Start children that share a strategy and a budget, in order: all of them or none.
+
+        When the budget is spent, this actor crashes with `RestartBudgetExceeded`.
+        """
+        return await self._life.children.spawn_group(
+            children, strategy=strategy, max_restarts=max_restarts, within=within, backoff=backoff
+        )
+
+    def start_soon(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run a background task that ends with this life at the latest. Its crash is the actor's crash."""
+        self._life.start_soon(function, *args)
+
+    def watch(self, ref: Ref) -> None:
+        """Have a `Terminated` told to this actor, once, when `ref` ends for good (at once if it already has)."""
+        self._life.watch(ref)
+
+    def unwatch(self, ref: Ref) -> None:
+        """Take `watch` back, a notice that is already waiting included."""
+        self._life.unwatch(ref)
+
+    def subscribe(self, pattern: str) -> RefSubscription:
+        """Have what is published on matching topics told to this actor, for as long as this life lasts."""
+        return self._life.subscribe(pattern)
+
+    def stop(self) -> None:
+        """End this life normally once the message in hand is handled (a `permanent` actor is then restarted)."""
+        self._life.finish(itself=True)
+
+
+@attrs.define(eq=False)
+class Supervisor(Actor):
+    """An actor that does nothing but supervise its children.
+
+    They start in order, all or none. More than `max_restarts` within `within` seconds, and it crashes in turn.
+    """
+
+    children: Sequence[Child]
+    strategy: Strategy = "one_for_one"
+    max_restarts: int = 3
+    within: float = 5.0
+    backoff: Backoff | None = None
+
+    async def started(self) -> None:
+        """Start the children."""
+        await self.context.spawn_group(
+            self.children,
+            strategy=self.strategy,
+            max_restarts=self.max_restarts,
+            within=self.within,
+            backoff=self.backoff,
+        )

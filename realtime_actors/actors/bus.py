@@ -1,0 +1,331 @@
+"""The bus: messages by topic, to any number of subscribers that cannot slow each other or the publisher."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import attrs
+import trio
+
+from .errors import InvalidName, SubscriptionOverflow
+from .messages import is_droppable
+from .signals import Lost
+
+if TYPE_CHECKING:
+    from .ref import Ref
+
+__all__ = ["Bus", "BusOverflow", "Subscription", "SubscriptionStatistics"]
+
+BusOverflow = Literal["drop_oldest", "drop_newest", "close"]
+"""What a full subscription does: drop (first of all what is marked `@droppable`), or end with an error."""
+
+_TOPIC = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_PATTERN = re.compile(r"([A-Za-z0-9_-]+|\*)(\.([A-Za-z0-9_-]+|\*))*(\.>)?|>")
+_CACHED_TOPICS = 10_000
+_READS_PER_PASS = 64
+
+
+@attrs.frozen
+class SubscriptionStatistics:
+    """A subscription's counters, in messages."""
+
+    pattern: str
+    waiting: int
+    delivered: int
+    dropped: int
+    """Lost because the buffer was full."""
+    superseded: int
+    """Removed by `Bus.discard` before they were read."""
+
+
+def _one(_: object) -> int:
+    return 1
+
+
+@attrs.define(eq=False)
+class Subscription:
+    """What a subscriber reads: `async with bus.subscribe(…) as events: async for event in events`.
+
+    Its buffer is bounded. After messages were dropped, a `Lost` with their number is read next; a subscription
+    with `overflow="close"` instead raises `SubscriptionOverflow` when what was buffered has been read.
+    """
+
+    _bus: Bus
+    pattern: str
+    capacity: int
+    overflow: BusOverflow
+    weigh: Callable[[Any], int]
+    _buffer: deque[tuple[Any, Hashable, int]] = attrs.field(init=False, factory=deque[tuple[Any, Hashable, int]])
+    _weight: int = attrs.field(init=False, default=0)
+    _reader: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
+    _lost: int = attrs.field(init=False, default=0)
+    _closed: bool = attrs.field(init=False, default=False)
+    _overflowed: bool = attrs.field(init=False, default=False)
+    _reads: int = attrs.field(init=False, default=0)
+    _delivered: int = attrs.field(init=False, default=0)
+    _dropped: int = attrs.field(init=False, default=0)
+    _superseded: int = attrs.field(init=False, default=0)
+
+    def statistics(self) -> SubscriptionStatistics:
+        """A snapshot of its counters."""
+        return SubscriptionStatistics(self.pattern, len(self._buffer), self._delivered, self._dropped, self._superseded)
+
+    def close(self) -> None:
+        """Receive no more. What is buffered can still be read."""
+        self._closed = True
+        self._bus.remove(self)
+        self._wake()
+
+    def offer(self, message: Any, group: Hashable) -> None:
+        """Called by the bus: buffer a message, or drop by the policy."""
+        if self._closed or self._overflowed:
+            return
+        weight = self.weigh(message)
+        while self._weight + weight > self.capacity:
+            if self.overflow == "close":
+                self._lost += 1
+                self._count_drop()
+                self._overflowed = True
+                self._bus.remove(self)
+                self._wake()
+                return
+            if not self._drop_for(message):
+                return
+        self._buffer.append((message, group, weight))
+        self._weight += weight
+        self._wake()
+
+    def _drop_for(self, message: Any) -> bool:
+        """Drop one message; False when it is the new one."""
+        droppable_new = is_droppable(message)
+        self._lost += 1
+        self._count_drop()
+        oldest_first = self.overflow == "drop_oldest"
+        if not self._buffer or (droppable_new and not oldest_first):
+            return False
+        order = range(len(self._buffer)) if oldest_first else range(len(self._buffer) - 1, -1, -1)
+        victim = next((i for i in order if is_droppable(self._buffer[i][0])), None)
+        if victim is None:
+            if droppable_new or not oldest_first:
+                return False
+            victim = 0
+        self._weight -= self._buffer[victim][2]
+        del self._buffer[victim]
+        return True
+
+    def _count_drop(self) -> None:
+        self._dropped += 1
+        # What the runtime says of itself must not make it say more.
+        if self.pattern.split(".", 1)[0] not in ("runtime", "*", ">"):
+            self._bus.on_drop(self, f"subscription to {self.pattern}", self._dropped)
+
+    def discard(self, group: Hashable) -> None:
+        """Remove what waits with this group."""
+        kept = [entry for entry in self._buffer if entry[1] != group]
+        removed = len(self._buffer) - len(kept)
+        if removed:
+            self._superseded += removed
+            self._buffer = deque(kept)
+            self._weight = sum(entry[2] for entry in kept)
+
+    def receive_nowait(self) -> Any:
+        """The next message. Raises `trio.WouldBlock` when there is none, and as `receive` does."""
+        if self._lost and not self._overflowed:
+            lost, self._lost = self._lost, 0
+            return Lost(lost)
+        if self._buffer:
+            message, _, weight = self._buffer.popleft()
+            self._weight -= weight
+            self._delivered += 1
+            return message
+        if self._overflowed:
+            raise SubscriptionOverflow(
+                f"the subscription to {self.pattern} ran full ({self.capacity}): its reader is too slow",
+                self._lost,
+            )
+        if self._closed:
+            raise trio.EndOfChannel
+        raise trio.WouldBlock
+
+    async def receive(self) -> Any:
+        """The next message, waiting for one. Raises `SubscriptionOverflow`, or `trio.EndOfChannel` when closed."""
+        self._reads += 1
+        if self._reads % _READS_PER_PASS == 0:
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        while True:
+            try:
+                return self.receive_nowait()
+            except trio.WouldBlock:
+                if self._reader is not None:
+                    raise trio.BusyResourceError("another task is reading this subscription") from None
+                self._reader = trio.lowlevel.current_task()
+
+                def abort(_: object) -> trio.lowlevel.Abort:
+                    self._reader = None
+                    return trio.lowlevel.Abort.SUCCEEDED
+
+                await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _wake(self) -> None:
+        if self._reader is not None:
+            trio.lowlevel.reschedule(self._reader)
+            self._reader = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@attrs.define(eq=False)
+class RefSubscription:
+    """A subscription that tells an actor. What the actor's full mailbox refuses becomes a dead letter."""
+
+    _bus: Bus
+    pattern: str
+    ref: Ref
+
+    def offer(self, message: Any, group: Hashable) -> None:
+        """Called by the bus."""
+        self.ref.tell_or_dead_letter(message)
+
+    def discard(self, group: Hashable) -> None:
+        """Nothing to do: a mailbox is a channel, which keeps what it holds."""
+
+    def close(self) -> None:
+        """Tell it no more."""
+        self._bus.remove(self)
+
+
+_Subscriber = Subscription | RefSubscription
+
+
+@attrs.define(eq=False)
+class _Node:
+    """A word of the patterns subscribed to, and what follows it."""
+
+    words: dict[str, _Node] = attrs.field(factory=dict[str, "_Node"])
+    here: list[_Subscriber] = attrs.field(factory=list[_Subscriber])
+    below: list[_Subscriber] = attrs.field(factory=list[_Subscriber])
+
+    def matching(self, words: list[str], index: int) -> Iterator[_Subscriber]:
+        if index == len(words):
+            yield from self.here
+            return
+        yield from self.below
+        for word in (words[index], "*"):
+            node = self.words.get(word)
+            if node is not None:
+                yield from node.matching(words, index + 1)
+
+
+@attrs.define(eq=False)
+class Bus:
+    """Publish and subscribe by dotted topic. It does not replay: subscribe first.
+
+    A pattern may have `*` for one word and `>` at its end for one or more (as NATS has).
+    """
+
+    on_drop: Callable[[object, str, int], None] = attrs.field(kw_only=True)
+    _root: _Node = attrs.field(init=False, factory=_Node)
+    _cache: dict[str, tuple[_Subscriber, ...]] = attrs.field(init=False, factory=dict[str, tuple[_Subscriber, ...]])
+
+    def publish(self, topic: str, message: Any, group: Hashable = None) -> None:
+        """Give `message` to every subscription whose pattern matches. Never waits, never raises for a subscriber.
+
+        `group` is any key by which `discard` may take the message back. Raises `InvalidName` for a bad topic.
+        """
+        subscribers = self._cache.get(topic)
+        if subscribers is None:
+            subscribers = self._match(topic)
+        for subscriber in subscribers:
+            subscriber.offer(message, group)
+
+    def discard(self, topic: str, group: Hashable) -> None:
+        """Take back what was published on `topic` with `group` and has not been read; counted as superseded."""
+        for subscriber in self._cache.get(topic) or self._match(topic):
+            subscriber.discard(group)
+
+    def subscribe(
+        self,
+        pattern: str,
+        *,
+        capacity: int = 1024,
+        overflow: BusOverflow = "drop_oldest",
+        weigh: Callable[[Any], int] = _one,
+    ) -> Subscription:
+        """Subscribe from now on. `capacity` bounds the sum of what `weigh` gives for the messages buffered.
+
+        Raises `InvalidName` for a bad pattern.
+        """
+        subscription = Subscription(self, pattern, capacity, overflow, weigh)
+        self._add(pattern, subscription)
+        return subscription
+
+    def subscribe_ref(self, pattern: str, ref: Ref) -> RefSubscription:
+        """Tell `ref` what is published from now on, until the result is closed."""
+        subscription = RefSubscription(self, pattern, ref)
+        self._add(pattern, subscription)
+        return subscription
+
+    def _add(self, pattern: str, subscriber: _Subscriber) -> None:
+        if not _PATTERN.fullmatch(pattern):
+            raise InvalidName(
+                f"{pattern!r} is no pattern: words of letters, digits, _ and - joined by dots; * stands for a word, "
+                "> at the end for one or more"
+            )
+        self._subscribers_at(pattern).append(subscriber)
+        self._cache.clear()
+
+    def remove(self, subscriber: _Subscriber) -> None:
+        """Forget a subscriber. Closing a subscription does this."""
+        subscribers = self._subscribers_at(subscriber.pattern)
+        if subscriber in subscribers:
+            subscribers.remove(subscriber)
+            self._prune(subscriber.pattern.split("."))
+            self._cache.clear()
+
+    def _subscribers_at(self, pattern: str) -> list[_Subscriber]:
+        node = self._root
+        for word in pattern.split("."):
+            if word == ">":
+                return node.below
+            node = node.words.setdefault(word, _Node())
+        return node.here
+
+    def _prune(self, words: list[str]) -> None:
+        nodes = [self._root]
+        for word in words:
+            if word == ">":
+                break
+            nodes.append(nodes[-1].words[word])
+        for parent, node, word in zip(nodes[-2::-1], nodes[:0:-1], words[len(nodes) - 2 :: -1], strict=False):
+            if node.words or node.here or node.below:
+                return
+            del parent.words[word]
+
+    def _match(self, topic: str) -> tuple[_Subscriber, ...]:
+        if not _TOPIC.fullmatch(topic):
+            raise InvalidName(f"{topic!r} is no topic: words of letters, digits, _ and - joined by dots")
+        if len(self._cache) >= _CACHED_TOPICS:
+            self._cache.clear()
+        found = self._cache[topic] = tuple(self._root.matching(topic.split("."), 0))
+        return found

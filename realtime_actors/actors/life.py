@@ -1,0 +1,306 @@
+"""One life of an actor: start, handle messages, close. What outlives it is its slot."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Literal
+
+import trio
+
+from .actor import Actor, Context
+from .bus import RefSubscription
+from .errors import ActorCrashed, ActorStopped
+from .group import Children
+from .mailbox import WAKE, LaneQueue
+from .messages import HandlerEntry, Lane
+from .reply import Envelope, trace_context
+from .signals import Terminated
+
+if TYPE_CHECKING:
+    from .ref import Ref
+    from .runtime import Runtime
+    from .slot import Slot
+
+__all__ = ["Life"]
+
+log = logging.getLogger("realtime_actors.actors")
+
+# A lane whose mailbox never runs empty lets others run after this many messages.
+_MESSAGES_PER_PASS = 64
+
+
+class Life:
+    """An instance of the actor with its tasks: one for each lane, and those it starts itself."""
+
+    def __init__(self, slot: Slot, number: int, actor: Actor) -> None:
+        self.slot = slot
+        self.number = number
+        self.actor = actor
+        self.runtime: Runtime = slot.runtime
+        self.error: BaseException | None = None
+        """The crash that ended it, if one did."""
+        self.has_started = False
+        self.ended_itself = False
+        self.over = trio.Event()
+        self.notices: deque[Terminated] = deque()
+        self.children = Children(self.runtime, slot.path, self.crash)
+        self._scope = trio.CancelScope()
+        self._closing_scope = trio.CancelScope(shield=True)
+        self._tasks: trio.Nursery | None = None
+        self._data = _LaneTask(self, "data")
+        self._control: _LaneTask | None = None
+        self._watched: set[Slot] = set()
+        self._subscriptions: list[RefSubscription] = []
+        self._context = copy_context()
+        self._finishing = False
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Live. Raises what `started()` raised, or `ActorStopped` if it was stopped before that was over."""
+        self.actor.context = Context(self, self.slot.ref)
+        async with trio.open_nursery() as nursery:
+            self.children.nursery = nursery
+            try:
+                await self._work(task_status)
+            finally:
+                await self._close()
+        if not self.has_started:
+            raise self.error or ActorStopped(f"{self.slot.path} was stopped while it started")
+
+    async def _work(self, task_status: trio.TaskStatus[None]) -> None:
+        try:
+            with self._scope:
+                async with trio.open_nursery() as tasks:
+                    self._tasks = tasks
+                    await self._guarded(self.actor.started)
+                    if self.error is None and not self._scope.cancel_called:
+                        # Up to here whoever spawns can cancel; from here only an orderly stop ends it.
+                        self._scope.shield = True
+                        self.has_started = True
+                        self.slot.on_started(self)
+                        task_status.started()
+                        self.ensure_control()
+                        await self._guarded(self._data.run)
+                        if self._control is not None:
+                            await self._control.done.wait()
+                    tasks.cancel_scope.cancel()
+        except Exception as error:  # noqa: BLE001 - what is left of a group once its Cancelled are gone
+            self.crash(_only(error))
+
+    async def _guarded(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run a part of this life: its exception is the crash of the whole, and goes no further."""
+        try:
+            await function(*args)
+        except Exception as error:  # noqa: BLE001 - supervision is where every error of an actor ends
+            self.crash(error)
+        except BaseException as error:
+            if not self.runtime.take_fatal(error):
+                raise
+            self._scope.cancel()
+
+    async def _close(self) -> None:
+        self._finishing = True
+        for subscription in self._subscriptions:
+            subscription.close()
+        with self._closing_scope:
+            await self.children.stop()
+            if self.has_started:
+                await self._call_stopping()
+        for slot in self._watched:
+            slot.watchers.discard(self)
+
+    async def _call_stopping(self) -> None:
+        grace = self.slot.stop_timeout
+        with trio.move_on_after(grace) as limit:
+            await self._guarded(self.actor.stopping)
+        if limit.cancelled_caught:
+            log.error("%s: stopping() was cancelled after %g s", self.slot.path, grace)
+
+    def crash(self, error: BaseException) -> None:
+        """End this life because of an error. The first one counts; others are logged."""
+        if self.error is None:
+            self.error = error
+        else:
+            log.error("%s: another error while it crashed", self.slot.path, exc_info=error)
+        self._scope.cancel()
+
+    def finish(self, *, drain: bool = False, itself: bool = False) -> None:
+        """End this life in order: the message in hand is finished, within the actor's `stop_timeout`."""
+        if not self._finishing:
+            self.ended_itself = itself
+        self._finishing = True
+        if not self.has_started:
+            self._scope.cancel()
+            return
+        for lane in (self._data, self._control):
+            if lane is not None:
+                lane.finish(drain)
+
+    def kill(self) -> None:
+        """End this life now: the time for an orderly end is over."""
+        self._scope.cancel()
+        self._closing_scope.cancel()
+
+    def ensure_control(self) -> None:
+        """Run the control lane, if there is something in it."""
+        if not self.has_started or self._finishing:
+            return
+        if self._control is None:
+            queue = self.slot.mailbox.control
+            if not self.notices and (queue is None or not len(queue)):
+                return
+            self._control = _LaneTask(self, "control")
+            # The task must not inherit the context variables of whoever sends.
+            assert self._tasks is not None
+            self._context.run(self._tasks.start_soon, self._guarded, self._control.run)
+        elif self.notices:
+            self._control.queue.wake()
+
+    def start_soon(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run a background task of this life."""
+        if self._tasks is None or self._scope.cancel_called:
+            raise ActorStopped(f"{self.slot.path} is stopping: it can start no task")
+        self._tasks.start_soon(self._guarded, function, *args)
+
+    def watch(self, ref: Ref) -> None:
+        """Be told when `ref` ends."""
+        slot = ref._slot  # pyright: ignore[reportPrivateUsage] - a ref is the slot's face, and this is the kernel
+        if slot in self._watched:
+            return
+        self._watched.add(slot)
+        if slot.terminated is not None:
+            self.notify(slot.terminated)
+        else:
+            slot.watchers.add(self)
+
+    def unwatch(self, ref: Ref) -> None:
+        """Be told no more."""
+        slot = ref._slot  # pyright: ignore[reportPrivateUsage]
+        self._watched.discard(slot)
+        slot.watchers.discard(self)
+        for notice in [notice for notice in self.notices if notice.ref == ref]:
+            self.notices.remove(notice)
+
+    def notify(self, notice: Terminated) -> None:
+        """Bring a notice, whatever is queued. There is at most one for each actor watched."""
+        self.notices.append(notice)
+        self.ensure_control()
+
+    def subscribe(self, pattern: str) -> RefSubscription:
+        """Subscribe the actor for as long as this life lasts."""
+        subscription = self.runtime.bus.subscribe_ref(pattern, self.slot.ref)
+        self._subscriptions.append(subscription)
+        return subscription
+
+
+class _LaneTask:
+    """Handles the messages of one lane, one at a time, in order."""
+
+    def __init__(self, life: Life, lane: Lane) -> None:
+        self.life = life
+        self.lane: Lane = lane
+        self.queue: LaneQueue = life.slot.mailbox.queue(lane)
+        self.done = trio.Event()
+        self._scope = trio.CancelScope()
+        self._in_hand: Envelope | None = None
+        self._state: Literal["open", "draining", "closing"] = "open"
+
+    def finish(self, drain: bool) -> None:
+        self._state = "draining" if drain else "closing"
+        if self._in_hand is None:
+            self.queue.wake()
+        else:
+            self._limit()
+
+    def _limit(self) -> None:
+        self._scope.deadline = trio.current_time() + self.life.slot.stop_timeout
+
+    async def run(self) -> None:
+        try:
+            with self._scope:
+                await self._handle_all()
+        finally:
+            self.done.set()
+        if self._scope.cancelled_caught:
+            log.warning(
+                "%s: a handler was cancelled: it did not finish within %g s of the stop",
+                self.life.slot.path,
+                self.life.slot.stop_timeout,
+            )
+
+    async def _handle_all(self) -> None:
+        slot, actor, queue = self.life.slot, self.life.actor, self.queue
+        receiver, handlers = queue.receiver, slot.handlers
+        notices = self.life.notices if self.lane == "control" else ()
+        taken = 0
+        while self._state != "closing":
+            taken += 1
+            if taken > _MESSAGES_PER_PASS:
+                taken = 0
+                await trio.lowlevel.checkpoint()
+                continue
+            if notices:
+                envelope = Envelope(self.life.notices.popleft())
+            elif queue.returned is not None:
+                envelope, queue.returned = queue.returned, None
+            else:
+                try:
+                    envelope = receiver.receive_nowait()
+                except trio.WouldBlock:
+                    if self._state == "draining":
+                        return
+                    taken = 0
+                    envelope = await receiver.receive()
+            if envelope is WAKE:
+                continue
+            if self._state == "closing":
+                queue.returned = envelope
+                return
+            entry = handlers.get(type(envelope.message))
+            if entry is None:  # a notice that the actor has no handler for
+                slot.dead_letter(envelope.message, "unhandled")
+                continue
+            self._in_hand = envelope
+            if self._state == "draining":
+                self._limit()
+            try:
+                await self._handle(actor, entry, envelope)
+            finally:
+                self._in_hand = None
+            slot.handled += 1
+
+    async def _handle(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> None:
+        if envelope.trace is not trace_context.get():
+            trace_context.set(envelope.trace)
+        try:
+            result = entry.function(actor, envelope.message)
+            if entry.is_async:
+                result = await result
+        except BaseException as error:
+            self._lose(envelope, error)
+            raise
+        if envelope.reply is not None and not envelope.reply.answer(result):
+            self.life.slot.dead_letter(result, "late_answer")
+
+    def _lose(self, envelope: Envelope, error: BaseException) -> None:
+        """The message in hand is lost with the crash, or was cancelled by the stop."""
+        slot, name = self.life.slot, type(envelope.message).__name__
+        crash = self.life.error if isinstance(error, trio.Cancelled) else error
+        if crash is None:
+            slot.dead_letter(envelope.message, "stopped")
+            failure: Exception = ActorStopped(f"{slot.path} was stopped while it handled {name}")
+        else:
+            slot.dead_letter(envelope.message, "crashed", crash)
+            failure = ActorCrashed(f"{slot.path} crashed while it handled {name}: {crash!r}")
+            failure.__cause__ = crash
+        if envelope.reply is not None:
+            envelope.reply.fail(failure)
+
+
+def _only(error: BaseException) -> BaseException:
+    """The one exception in a group of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

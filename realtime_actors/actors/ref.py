@@ -1,0 +1,124 @@
+"""What others hold of an actor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import trio
+
+from .errors import AskTimeout, MailboxFull
+from .reply import Envelope, Reply, trace_context
+from .signals import Terminated
+
+if TYPE_CHECKING:
+    from .slot import Slot
+
+__all__ = ["ActorState", "ActorStatistics", "Ref"]
+
+ActorState = Literal["starting", "running", "restarting", "stopping", "stopped"]
+
+
+@attrs.frozen
+class ActorStatistics:
+    """A snapshot of an actor."""
+
+    path: str
+    state: ActorState
+    incarnation: int
+    """The number of its life: 1 until it is restarted."""
+    queued: int
+    """Messages in its data lane."""
+    queued_control: int
+    """Messages in its control lane."""
+    capacity: int
+    """Room in its data lane."""
+    handled: int
+    dropped: int
+    """Messages dropped by the overflow policy."""
+
+
+class Ref:
+    """Stands for an actor, through all its restarts.
+
+    `tell` never waits; `send` waits for room; `ask` waits for an answer.
+    """
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+
+    @property
+    def path(self) -> str:
+        """The names from the root down, joined by dots."""
+        return self._slot.path
+
+    @property
+    def name(self) -> str:
+        """The last word of the path."""
+        return self._slot.name
+
+    def tell(self, message: Any) -> None:
+        """Give the actor a message, without waiting. For a stopped actor it becomes a dead letter.
+
+        Raises `MailboxFull` where the overflow policy does not drop.
+        """
+        self._slot.post(Envelope(message, None, trace_context.get()))
+
+    def tell_or_dead_letter(self, message: Any) -> bool:
+        """As `tell`, but what a full mailbox refuses becomes a dead letter, and the result is False."""
+        try:
+            self._slot.post(Envelope(message, None, trace_context.get()))
+        except MailboxFull as error:
+            self._slot.dead_letter(message, "mailbox_full", error)
+            return False
+        return True
+
+    async def send(self, message: Any) -> None:
+        """Give the actor a message, waiting for room: this is how back pressure reaches a producer.
+
+        Not between actors, which could wait for each other for ever. Raises `MailboxFull` where the overflow
+        policy is not `wait`.
+        """
+        await self._slot.post_when_room(Envelope(message, None, trace_context.get()))
+
+    async def ask(self, message: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - part of the contract
+        """Give the actor a message and return what its handler returns. `timeout` is in seconds.
+
+        Raises `AskTimeout`, `ActorStopped`, `ActorCrashed` (the cause is the handler's error), `UnhandledMessage`
+        or `MailboxFull`.
+        """
+        if timeout is None:
+            return await self._ask(message)
+        with trio.move_on_after(timeout) as scope:
+            return await self._ask(message)
+        assert scope.cancelled_caught
+        raise AskTimeout(f"{self.path} did not answer {type(message).__name__} within {timeout:g} s")
+
+    async def _ask(self, message: Any) -> Any:
+        reply = Reply()
+        await self._slot.post_when_room(Envelope(message, reply, trace_context.get()))
+        return await reply.wait()
+
+    async def stop(self, *, drain: bool = False) -> None:
+        """Stop the actor for good, and wait until it has ended. With `drain` it handles what is queued first."""
+        self._slot.request_stop(drain=drain)
+        await self.wait_stopped()
+
+    async def wait_stopped(self) -> Terminated:
+        """Wait until the actor has ended for good. Says why."""
+        return await self._slot.wait_terminated()
+
+    def statistics(self) -> ActorStatistics:
+        """A snapshot of its state and counters."""
+        return self._slot.statistics()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and other._slot is self._slot
+
+    def __hash__(self) -> int:
+        return hash(id(self._slot))
+
+    def __repr__(self) -> str:
+        return f"<Ref {self.path} {self._slot.state}>"

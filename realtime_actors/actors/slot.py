@@ -1,0 +1,181 @@
+"""A slot: the place of an actor that outlives its restarts, with its path, ref and mailbox."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Literal
+
+import trio
+
+from .actor import Child, configuration_of
+from .errors import ActorStopped, MailboxFull, UnhandledMessage
+from .life import Life
+from .mailbox import Mailbox
+from .messages import handlers_of
+from .ref import ActorState, ActorStatistics, Ref
+from .reply import Envelope
+from .signals import ActorStarted, ActorTerminated, DeadLetter, StopReason, Terminated
+from .supervision import Member
+
+if TYPE_CHECKING:
+    from .group import Group
+    from .runtime import Runtime
+
+__all__ = ["Slot"]
+
+log = logging.getLogger("realtime_actors.actors")
+
+
+class Slot:
+    """An actor's place: what refs point to."""
+
+    def __init__(self, runtime: Runtime, group: Group, child: Child, path: str, name: str) -> None:
+        cls = type(child.actor)
+        self.runtime = runtime
+        self.group = group
+        self.path = path
+        self.name = name
+        self.restart = child.restart
+        self.handlers = handlers_of(cls)
+        self.mailbox = Mailbox(
+            path,
+            cls.mailbox_capacity if child.capacity is None else child.capacity,
+            cls.mailbox_overflow if child.overflow is None else child.overflow,
+        )
+        self.stop_timeout = cls.stop_timeout if child.stop_timeout is None else child.stop_timeout
+        self.ref = Ref(self)
+        self.state: ActorState = "starting"
+        self.life: Life | None = None
+        self.lives = 0
+        self.handled = 0
+        self.stop_requested = False
+        self.terminated: Terminated | None = None
+        self.watchers: set[Life] = set()
+        self._class = cls
+        self._configuration = configuration_of(child.actor)
+        self._ended = trio.Event()
+
+    # -- messages
+
+    def post(self, envelope: Envelope) -> None:
+        """Queue a message. Raises `MailboxFull`; any other obstacle makes a dead letter, or fails the ask."""
+        entry = self.handlers.get(type(envelope.message))
+        if entry is None or self.stop_requested:
+            self._refuse(envelope)
+            return
+        dropped = self.mailbox.put(entry.lane, envelope)
+        if entry.lane == "control" and self.life is not None:
+            self.life.ensure_control()
+        if dropped is not None:
+            self._count_drop(dropped)
+
+    async def post_when_room(self, envelope: Envelope) -> None:
+        """As `post`, waiting for room."""
+        entry = self.handlers.get(type(envelope.message))
+        if entry is None or self.stop_requested:
+            self._refuse(envelope)
+            await trio.lowlevel.checkpoint()
+            return
+        try:
+            dropped = await self.mailbox.put_when_room(entry.lane, envelope)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._refuse(envelope)
+            return
+        if entry.lane == "control" and self.life is not None:
+            self.life.ensure_control()
+        if dropped is not None:
+            self._count_drop(dropped)
+
+    def _count_drop(self, dropped: Envelope) -> None:
+        self.runtime.on_drop(self, self.path, self.mailbox.dropped)
+        if dropped.reply is not None:
+            dropped.reply.fail(MailboxFull(f"the full mailbox of {self.path} dropped the question"))
+
+    def _refuse(self, envelope: Envelope) -> None:
+        name = type(envelope.message).__name__
+        if self.stop_requested:
+            reason: Literal["stopped", "unhandled"] = "stopped"
+            failure: Exception = ActorStopped(f"{self.path} has stopped: it did not receive {name}")
+        else:
+            reason = "unhandled"
+            failure = UnhandledMessage(f"{self.path} ({self._class.__name__}) has no handler for {name}")
+        self.dead_letter(envelope.message, reason)
+        if envelope.reply is not None:
+            envelope.reply.fail(failure)
+
+    def dead_letter(
+        self,
+        message: Any,
+        reason: Literal["unhandled", "stopped", "crashed", "mailbox_full", "late_answer"],
+        cause: BaseException | None = None,
+    ) -> None:
+        """Publish that nobody handled a message."""
+        log.debug("dead letter for %s: %s (%s)", self.path, type(message).__name__, reason)
+        self.runtime.bus.publish(f"runtime.dead_letter.{self.path}", DeadLetter(self.path, message, reason, cause))
+
+    # -- life
+
+    def new_life(self) -> Life:
+        """The next life, not yet running."""
+        self.lives += 1
+        self.life = Life(self, self.lives, self._class(**self._configuration))
+        return self.life
+
+    def on_started(self, life: Life) -> None:
+        """The life's `started()` has returned."""
+        self.state = "running"
+        self.runtime.bus.publish(f"runtime.started.{self.path}", ActorStarted(self.path, life.number))
+
+    def as_member(self) -> Member:
+        """As the supervision's rules see it."""
+        return Member(self.name, self.restart, running=self.life is not None)
+
+    def request_stop(self, *, drain: bool = False) -> None:
+        """Have the actor end for good. Does not wait."""
+        if self.terminated is not None:
+            return
+        self.stop_requested = True
+        self.state = "stopping"
+        if self.life is not None:
+            self.life.finish(drain=drain)
+        self.group.wake()
+
+    async def wait_terminated(self) -> Terminated:
+        """Wait for the end for good."""
+        await self._ended.wait()
+        assert self.terminated is not None
+        return self.terminated
+
+    def end(self, reason: StopReason, cause: BaseException | None = None) -> None:
+        """The actor has ended for good: what is queued becomes dead letters, watchers are told."""
+        self.stop_requested = True
+        self.state = "stopped"
+        self.life = None
+        for queue in (self.mailbox.control, self.mailbox.data):
+            if queue is not None:
+                left = queue.take_all()
+                queue.close()
+                for envelope in left:
+                    self._refuse(envelope)
+        self.terminated = Terminated(self.ref, reason, cause)
+        self.runtime.slots.pop(self.path, None)
+        for watcher in self.watchers:
+            watcher.notify(self.terminated)
+        self.watchers.clear()
+        self._ended.set()
+        self.runtime.bus.publish(f"runtime.terminated.{self.path}", ActorTerminated(self.path, reason, cause))
+
+    def statistics(self) -> ActorStatistics:
+        """A snapshot."""
+        mailbox = self.mailbox
+        ended = self.terminated is not None
+        return ActorStatistics(
+            path=self.path,
+            state=self.state,
+            incarnation=self.lives,
+            queued=0 if ended else len(mailbox.data),
+            queued_control=0 if ended or mailbox.control is None else len(mailbox.control),
+            capacity=mailbox.capacity,
+            handled=self.handled,
+            dropped=mailbox.dropped,
+        )
