@@ -69,6 +69,6 @@ class Reply:
 class Envelope:
     """A message on its way: with where its answer goes, and the sender's trace context."""
 
-    message: Any
+    message: object
     reply: Reply | None = None
     trace: object | None = None

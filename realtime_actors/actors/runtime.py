@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import attrs
 import trio
@@ -159,7 +160,8 @@ def _find_fatal(error: BaseException) -> BaseException | None:
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return error
     if isinstance(error, BaseExceptionGroup):
-        return next((found for inner in error.exceptions if (found := _find_fatal(inner)) is not None), None)
+        inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        return next((found for each in inner if (found := _find_fatal(each)) is not None), None)
     return None
 
 

@@ -15,7 +15,7 @@ from .messages import handlers_of
 from .ref import ActorState, ActorStatistics, Ref
 from .reply import Envelope
 from .signals import ActorStarted, ActorTerminated, DeadLetter, StopReason, Terminated
-from .supervision import Member
+from .supervision import Member, RestartType
 
 if TYPE_CHECKING:
     from .group import Group
@@ -35,7 +35,7 @@ class Slot:
         self.group = group
         self.path = path
         self.name = name
-        self.restart = child.restart
+        self.restart: RestartType = child.restart
         self.handlers = handlers_of(cls)
         self.mailbox = Mailbox(
             path,
