@@ -1,0 +1,43 @@
+"""WebSockets and HTTP: a narrow seam (`WebSocket`, `Transport`), its backends, and a server for both."""
+
+from realtime_actors.transports.client import Opened, StreamTransport
+from realtime_actors.transports.errors import (
+    ConnectFailed,
+    ConnectionClosed,
+    ConnectStage,
+    HandshakeRejected,
+    InvalidRequest,
+    ListenFailed,
+    PortInUse,
+    TransportError,
+)
+from realtime_actors.transports.http import Address, Request, Respond, Response, ServerOptions, Upgrade, serve
+from realtime_actors.transports.memory import MemoryTransport
+from realtime_actors.transports.trio_websocket import TrioWebSocketTransport
+from realtime_actors.transports.websocket import Transport, WebSocket, WebSocketOptions, WebSocketStatistics
+
+__all__ = [
+    "Address",
+    "ConnectFailed",
+    "ConnectStage",
+    "ConnectionClosed",
+    "HandshakeRejected",
+    "InvalidRequest",
+    "ListenFailed",
+    "MemoryTransport",
+    "Opened",
+    "PortInUse",
+    "Request",
+    "Respond",
+    "Response",
+    "ServerOptions",
+    "StreamTransport",
+    "Transport",
+    "TransportError",
+    "TrioWebSocketTransport",
+    "Upgrade",
+    "WebSocket",
+    "WebSocketOptions",
+    "WebSocketStatistics",
+    "serve",
+]

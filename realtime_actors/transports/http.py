@@ -1,0 +1,320 @@
+"""HTTP and WebSockets on one port.
+
+A small server: every request is answered, or upgraded, by one function of the user's, and every connection
+carries one request. It is made for a page, a health check and WebSockets, not for files or for uploads.
+"""
+
+import errno
+import logging
+import urllib.parse
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import cast
+
+import attrs
+import h11
+import trio
+
+from realtime_actors.transports.client import Opened, StreamTransport, next_event
+from realtime_actors.transports.errors import ConnectionClosed, ListenFailed, PortInUse
+from realtime_actors.transports.handshake import accept_token, header_map, offered_subprotocols, wants_upgrade
+from realtime_actors.transports.trio_websocket import TrioWebSocketTransport
+from realtime_actors.transports.websocket import WebSocket, WebSocketOptions
+
+__all__ = [
+    "Address",
+    "Request",
+    "Respond",
+    "Response",
+    "ServerOptions",
+    "Upgrade",
+    "check_upgrade",
+    "parse_target",
+    "run_handler",
+    "serve",
+]
+
+logger = logging.getLogger(__name__)
+
+_RECEIVE_SIZE = 65536
+_REFUSALS = 64  # connections over the limit that are told so at a time; more are dropped without a word
+
+
+def _no_headers() -> dict[str, str]:
+    return {}
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One HTTP request."""
+
+    method: str = "GET"
+    path: str
+    """Percent-decoded, without the query."""
+    query: Mapping[str, str] = attrs.field(factory=_no_headers, repr=False)
+    """Decoded; of repeated names the last one."""
+    headers: Mapping[str, str] = attrs.field(factory=_no_headers, repr=False)
+    """Names in lower case; repeated headers joined with a comma."""
+    remote: str = ""
+    """The client as `host:port`, for logs."""
+    body: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether the client asks for a WebSocket."""
+        return self.method == "GET" and wants_upgrade(self.headers)
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """The WebSocket subprotocols offered, in the client's order of preference."""
+        return offered_subprotocols(self.headers)
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """The answer to a request, or the refusal of an upgrade."""
+
+    status: int = 200
+    headers: Mapping[str, str] = attrs.field(factory=_no_headers)
+    body: bytes = attrs.field(default=b"", repr=False)
+
+    @classmethod
+    def text(cls, status: int, text: str, **headers: str) -> "Response":
+        """An answer of one line of plain text."""
+        headers = {"content-type": "text/plain; charset=utf-8", **headers}
+        return cls(status=status, headers=headers, body=f"{text}\n".encode())
+
+
+@attrs.frozen
+class Upgrade:
+    """Accept the WebSocket, and run `handler` for it.
+
+    When the handler returns, the socket is closed with 1000, or with 1011 when it raises (which is logged),
+    or with 1001 when the server is cancelled. A handler need not catch `ConnectionClosed`.
+    """
+
+    handler: Callable[[WebSocket], Awaitable[None]]
+    subprotocol: str | None = None
+    """One of `Request.subprotocols`, or None."""
+
+
+Respond = Callable[[Request], Awaitable[Response | Upgrade]]
+"""Answers a request; decides by path, headers and query before there is a WebSocket."""
+
+
+@attrs.frozen(kw_only=True)
+class ServerOptions:
+    """Limits of the server. Times are seconds, sizes bytes."""
+
+    websocket: WebSocketOptions = attrs.field(factory=WebSocketOptions)
+    max_connections: int = 1000
+    """Open at a time; more are answered with 503."""
+    max_head_size: int = 16384
+    """Of a request line and its headers; more is answered with 431."""
+    max_body_size: int = 1024 * 1024
+    """Of a request's body; more is answered with 413."""
+    request_timeout: float = 10.0
+    """For a whole request to come in (else 408), and for a response to go out."""
+
+
+@attrs.frozen
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+
+async def serve(
+    respond: Respond,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    transport: StreamTransport | None = None,
+    options: ServerOptions | None = None,
+    task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve HTTP and WebSockets until cancelled; `port=0` takes a free one.
+
+    With `nursery.start`, gives the `Address` as soon as connections are accepted. Each connection has tasks
+    of its own, and what goes wrong in one is logged and touches no other. When cancelled, open WebSockets are
+    closed with 1001 within their `close_timeout`.
+
+    Raises `PortInUse` or `ListenFailed`.
+    """
+    server = _Server(respond, transport or TrioWebSocketTransport(), options or ServerOptions())
+    listeners = await _listen(host, port)
+    address = Address(host, listeners[0].socket.getsockname()[1])
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(trio.serve_listeners, server.connection, listeners))
+        task_status.started(address)
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    where = f"{host}:{port}"
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+        if port == 0 and len(listeners) > 1:
+            # A name with an IPv4 and an IPv6 address got two ports: take one of them for both.
+            port = listeners[0].socket.getsockname()[1]
+            for listener in listeners:
+                await listener.aclose()
+            listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"cannot listen on {where}: the port is in use; stop what listens there, or choose another"
+            ) from error
+        raise ListenFailed(f"cannot listen on {where}: {error.strerror or error}") from error
+    return listeners
+
+
+async def run_handler(handler: Callable[[WebSocket], Awaitable[None]], websocket: WebSocket) -> None:
+    """Run an upgrade's handler; that its own WebSocket was closed is a normal end, all else is raised."""
+    try:
+        await handler(websocket)
+    except Exception as error:
+        if websocket.closed is None or not _is_closed(error):
+            raise
+        logger.debug("a WebSocket of %s ended: %s", websocket.remote, websocket.closed)
+
+
+def check_upgrade(request: Request, upgrade: Upgrade) -> Response | None:
+    """The refusal, if the client did not ask for a WebSocket as RFC 6455, section 4.2.1 wants it.
+
+    Raises `ValueError` for a subprotocol that was not offered: browsers would drop the connection.
+    """
+    if not request.upgrade:
+        return Response.text(426, "this path speaks WebSocket only", upgrade="websocket")
+    if request.headers.get("sec-websocket-version") != "13":
+        return Response.text(426, "version 13 of WebSocket is spoken here", **{"sec-websocket-version": "13"})
+    if not request.headers.get("sec-websocket-key"):
+        return Response.text(400, "the Sec-WebSocket-Key header is missing")
+    if upgrade.subprotocol is not None and upgrade.subprotocol not in request.subprotocols:
+        raise ValueError(f"the subprotocol {upgrade.subprotocol!r} was chosen, but the client did not offer it")
+    return None
+
+
+def parse_target(target: str) -> tuple[str, dict[str, str]]:
+    """The decoded path and query of a request line's target."""
+    if "://" in target.partition("?")[0]:  # absolute form, as proxies send it
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    path, _, query = target.partition("?")
+    return urllib.parse.unquote(path), dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+
+
+@attrs.define
+class _Server:
+    respond: Respond
+    transport: StreamTransport
+    options: ServerOptions
+    open_connections: int = 0
+
+    async def connection(self, stream: trio.SocketStream) -> None:
+        """Serve one connection; only a cancellation comes out of it."""
+        self.open_connections += 1
+        try:
+            if self.open_connections <= self.options.max_connections + _REFUSALS:
+                await self._exchange(stream)
+        except trio.BrokenResourceError as error:
+            logger.debug("a client hung up: %r", error)
+        except Exception:
+            logger.exception("a connection failed; no other is affected")
+        finally:
+            self.open_connections -= 1
+            await trio.aclose_forcefully(stream)
+
+    async def _exchange(self, stream: trio.SocketStream) -> None:
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.options.max_head_size)
+        request = await self._read(http, stream)
+        answer = await self._decide(request) if isinstance(request, Request) else request
+        if isinstance(answer, Response):
+            await self._answer(http, stream, answer)
+        elif isinstance(request, Request):
+            await self._switch(http, stream, request, answer)
+
+    async def _read(self, http: h11.Connection, stream: trio.SocketStream) -> Request | Response:
+        body = bytearray()
+        try:
+            with trio.fail_after(self.options.request_timeout):
+                head = await next_event(http, stream)
+                if not isinstance(head, h11.Request):
+                    raise trio.BrokenResourceError("nothing was asked")
+                if http.they_are_waiting_for_100_continue:
+                    await stream.send_all(http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+                while isinstance(event := await next_event(http, stream), h11.Data):
+                    body += event.data
+                    if len(body) > self.options.max_body_size:
+                        return Response.text(413, f"a body is limited to {self.options.max_body_size} bytes")
+        except trio.TooSlowError:
+            return Response.text(408, "the request took too long")
+        except h11.RemoteProtocolError as error:
+            return Response.text(error.error_status_hint, "this is not a request that HTTP/1.1 allows here")
+        path, query = parse_target(head.target.decode("ascii"))
+        return Request(
+            method=head.method.decode("ascii"),
+            path=path,
+            query=query,
+            headers=header_map(head.headers),
+            remote=_peer(stream),
+            body=bytes(body),
+        )
+
+    async def _decide(self, request: Request) -> Response | Upgrade:
+        if self.open_connections > self.options.max_connections:
+            return Response.text(503, "too many connections; try again later")
+        try:
+            answer = await self.respond(request)
+            return answer if isinstance(answer, Response) else check_upgrade(request, answer) or answer
+        except Exception:
+            logger.exception("no answer to %s %s; the client gets status 500", request.method, request.path)
+            return Response.text(500, "internal server error")
+
+    async def _answer(self, http: h11.Connection, stream: trio.SocketStream, response: Response) -> None:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers |= {"content-length": str(len(response.body)), "connection": "close"}
+        data = http.send(h11.Response(status_code=response.status, headers=list(headers.items()))) or b""
+        # What h11 gives back for a body depends on the method: nothing for HEAD.
+        data += http.send(h11.Data(data=response.body)) or b""
+        data += http.send(h11.EndOfMessage()) or b""
+        with trio.move_on_after(self.options.request_timeout):
+            await stream.send_all(data)
+            # Closing with unread bytes in the socket would reset it, and the client might never see the
+            # answer.
+            await stream.send_eof()
+            while await stream.receive_some(_RECEIVE_SIZE):
+                pass
+
+    async def _switch(
+        self, http: h11.Connection, stream: trio.SocketStream, request: Request, upgrade: Upgrade
+    ) -> None:
+        headers = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", accept_token(request.headers["sec-websocket-key"])),
+            *([("Sec-WebSocket-Protocol", upgrade.subprotocol)] if upgrade.subprotocol else []),
+        ]
+        switch = h11.InformationalResponse(status_code=101, headers=headers, reason=b"Switching Protocols")
+        await stream.send_all(http.send(switch) or b"")  # some hundred bytes: the socket's buffer takes them
+        opened = Opened(
+            stream=stream,
+            trailing=http.trailing_data[0],
+            subprotocol=upgrade.subprotocol,
+            remote=request.remote,
+        )
+        async with self.transport.wrap(opened, client=False, options=self.options.websocket) as websocket:
+            await run_handler(upgrade.handler, websocket)
+
+
+def _is_closed(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return all(map(_is_closed, cast("ExceptionGroup[Exception]", error).exceptions))
+    return isinstance(error, ConnectionClosed)
+
+
+def _peer(stream: trio.SocketStream) -> str:
+    try:
+        host, port, *_ = stream.socket.getpeername()
+    except OSError:  # gone already
+        return "unknown"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
