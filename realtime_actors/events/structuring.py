@@ -31,6 +31,9 @@ MAX_VALUES = 10_000
 MAX_DEPTH = 32
 """How deep a free-form object may be nested; `repr`, comparison and the encoders give up at a few hundred."""
 
+MAX_BLOCKS = 1_000
+"""How many content blocks a tool's result may have."""
+
 MIN_RATE, MAX_RATE = 8_000, 48_000
 """The sample rates that are accepted, in Hz."""
 
@@ -177,11 +180,14 @@ def _output_hook(converter: Converter) -> Structure[str | list[ContentBlock]]:
             return value
         if type(value) is not list:
             raise _wrong("a string or a list of content blocks", value)
+        items = cast("list[object]", value)
+        if len(items) > MAX_BLOCKS:
+            raise DecodeError(f"expected at most {MAX_BLOCKS} content blocks, got {len(items)}")
         blocks: list[ContentBlock] = []
-        for index, item in enumerate(cast("list[object]", value)):
+        for index, item in enumerate(items):
             try:
                 blocks.append(block(item, None))
-            except (ClassValidationError, DecodeError) as error:  # the first ends it: a list may be long
+            except (ClassValidationError, DecodeError) as error:
                 error.add_note(IterableValidationNote(f"block {index}", index, ContentBlock))
                 raise
         return blocks
