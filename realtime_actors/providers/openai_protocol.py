@@ -1,0 +1,424 @@
+"""OpenAI's GA realtime wire: frames to events and commands to frames, without I/O.
+
+Events and fields are those of the official SDK's types (`openai` 3.54.0); what the types leave open (the
+order of events, which fields are null) is as seen on real sessions of July to September 2026.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+import orjson
+import pybase64
+
+from realtime_actors.events import (
+    AppendAudio,
+    AppendImage,
+    AppendText,
+    AppendToolResult,
+    AudioFormat,
+    CancelResponse,
+    CommitAudio,
+    Configure,
+    CreateResponse,
+    ItemAdded,
+    ModelCommand,
+    ModelError,
+    ModelInputDone,
+    ModelInputStarted,
+    ModelInputTranscriptionDelta,
+    ModelInputTranscriptionDone,
+    ModelResponseAudioDelta,
+    ModelResponseAudioDone,
+    ModelResponseAudioTranscriptDelta,
+    ModelResponseAudioTranscriptDone,
+    ModelResponseCreated,
+    ModelResponseDone,
+    ModelResponseToolUseDelta,
+    ModelResponseToolUseDone,
+    ModelSessionCreated,
+    RequestFailed,
+    SessionConfigured,
+    SessionExpired,
+    SessionRefused,
+    ToolUse,
+)
+
+from .json_wire import (
+    Decoded,
+    JSONProtocol,
+    Malformed,
+    Message,
+    as_count,
+    as_list,
+    as_object,
+    as_text,
+    dump,
+    need_object,
+    need_text,
+)
+from .model import RealtimeModel
+
+__all__ = ["OpenAIProtocol"]
+
+logger = logging.getLogger(__name__)
+
+# What a socket remembers at most. A provider that ends its responses and acknowledges items stays far below.
+MOST_CALLS = 64
+MOST_REPORTED = 1024
+MOST_SENT_ITEMS = 1024
+LONGEST_ARGUMENTS = 1 << 18
+
+_ENDINGS = frozenset({"completed", "cancelled", "failed", "incomplete"})
+_UNFINISHED = ("incomplete", "in_progress")
+
+
+@attrs.define
+class _Call:
+    """A function call that is being written."""
+
+    key: str
+    response_id: str
+    item_id: str
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class OpenAIProtocol(JSONProtocol):
+    """One socket of OpenAI's wire. Whatever is remembered is found by its id, never as the current one.
+
+    A dialect is a subclass with another table of `decoders`.
+    """
+
+    __slots__ = ("_calls", "_format", "_reported", "_sent", "_session")
+
+    def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
+        super().__init__(model)
+        self._session = session
+        self._format = AudioFormat(rate=model.output_rate)
+        self._calls: dict[str, _Call] = {}  # by item id, until their response is done
+        self._reported: dict[str, None] = {}  # ids of the latest calls that were reported as done
+        self._sent: dict[str, None] = {}  # ids of our items that are not acknowledged
+
+    # To the provider
+
+    def encode(self, command: ModelCommand) -> list[str | bytes]:
+        if isinstance(command, AppendAudio):
+            # Base64 needs no escapes, so the frame need not be dumped: half the time for half a second of speech.
+            audio = pybase64.b64encode_as_string(command.audio)
+            return ['{"type":"input_audio_buffer.append","audio":"' + audio + '"}'] if audio else []
+        if isinstance(command, Configure):
+            session = self._session(command)
+            return [dump({"type": "session.update", "event_id": command.request_id, "session": session})]
+        return [dump(self._command(command))]
+
+    def _command(
+        self,
+        command: CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse | CancelResponse,
+    ) -> Message:
+        match command:
+            case CommitAudio():
+                return {"type": "input_audio_buffer.commit", "event_id": command.request_id}
+            case AppendText():
+                return self._user_message(command.item_id, {"type": "input_text", "text": command.text})
+            case AppendImage():
+                image = pybase64.b64encode_as_string(command.image)
+                url = f"data:{command.media_type};base64,{image}"
+                return self._user_message(command.item_id, {"type": "input_image", "image_url": url})
+            case AppendToolResult():
+                result = {
+                    "type": "function_call_output",
+                    "call_id": command.call_id,
+                    "output": command.output,
+                }
+                return self._item(command.item_id, result)
+            case CreateResponse():
+                return {"type": "response.create", "event_id": command.request_id}
+            case CancelResponse():
+                return {
+                    "type": "response.cancel",
+                    "event_id": command.request_id,
+                    "response_id": command.response_id,
+                }
+
+    def _user_message(self, item_id: str, part: Message) -> Message:
+        return self._item(item_id, {"type": "message", "role": "user", "content": [part]})
+
+    def _item(self, item_id: str, item: Message) -> Message:
+        self._sent[item_id] = None
+        if len(self._sent) > MOST_SENT_ITEMS:
+            lost = _forget_oldest(self._sent)
+            logger.warning("%s has not acknowledged item %s for long: it is given up", self._model.provider, lost)
+        return {"type": "conversation.item.create", "event_id": item_id, "item": {"id": item_id, **item}}
+
+    # From the provider
+
+    def _read(self, message: Message) -> Decoded:
+        kind = need_text(message, "type")
+        decoder = self.decoders.get(kind)
+        return decoder(self, message) if decoder is not None else self._ignore_unknown(kind)
+
+    def _nothing(self, message: Message) -> Decoded:
+        return []
+
+    def _session_created(self, message: Message) -> Decoded:
+        return [ModelSessionCreated(as_text(as_object(message.get("session")).get("id")))]
+
+    def _session_updated(self, message: Message) -> Decoded:
+        return [SessionConfigured()]
+
+    def _speech_started(self, message: Message) -> Decoded:
+        # That the user speaks matters more than since when: nothing in it is required.
+        return [ModelInputStarted(as_text(message.get("item_id")), as_count(message.get("audio_start_ms")))]
+
+    def _speech_stopped(self, message: Message) -> Decoded:
+        return [ModelInputDone(as_text(message.get("item_id")), as_count(message.get("audio_end_ms")))]
+
+    def _item_added(self, message: Message) -> Decoded:
+        item_id = as_text(need_object(message, "item").get("id"))
+        if item_id not in self._sent:
+            return []
+        del self._sent[item_id]
+        return [ItemAdded(item_id)]
+
+    def _input_transcript_delta(self, message: Message) -> Decoded:
+        return [ModelInputTranscriptionDelta(need_text(message, "item_id"), as_text(message.get("delta")))]
+
+    def _input_transcript_done(self, message: Message) -> Decoded:
+        usage = as_object(message.get("usage"))
+        tokens = usage if usage.get("type") == "tokens" else {}  # the other type counts seconds
+        return [
+            ModelInputTranscriptionDone(
+                transcript=need_text(message, "transcript"),
+                item_id=need_text(message, "item_id"),
+                input_tokens=as_count(tokens["input_tokens"]) if "input_tokens" in tokens else None,
+                output_tokens=as_count(tokens["output_tokens"]) if "output_tokens" in tokens else None,
+            )
+        ]
+
+    def _input_transcript_failed(self, message: Message) -> Decoded:
+        error, item_id = as_object(message.get("error")), as_text(message.get("item_id"))
+        return [self._error("input_transcription_failed", error, f"no transcript of item {item_id}: ")]
+
+    def _response_created(self, message: Message) -> Decoded:
+        return [ModelResponseCreated(need_text(need_object(message, "response"), "id"))]
+
+    def _audio_delta(self, message: Message) -> Decoded:
+        # The hot path: the base64 is not opened, the format is shared.
+        return [
+            ModelResponseAudioDelta(
+                need_text(message, "response_id"),
+                need_text(message, "item_id"),
+                need_text(message, "delta"),
+                self._format,
+            )
+        ]
+
+    def _audio_done(self, message: Message) -> Decoded:
+        return [ModelResponseAudioDone(need_text(message, "response_id"), need_text(message, "item_id"))]
+
+    def _transcript_delta(self, message: Message) -> Decoded:
+        return [
+            ModelResponseAudioTranscriptDelta(
+                need_text(message, "response_id"), need_text(message, "item_id"), need_text(message, "delta")
+            )
+        ]
+
+    def _transcript_done(self, message: Message) -> Decoded:
+        return self._words_done(message, message.get("transcript"))
+
+    def _text_done(self, message: Message) -> Decoded:
+        return self._words_done(message, message.get("text"))
+
+    def _words_done(self, message: Message, words: object) -> Decoded:
+        return [
+            ModelResponseAudioTranscriptDone(
+                need_text(message, "response_id"),
+                need_text(message, "item_id"),
+                words if isinstance(words, str) else None,
+            )
+        ]
+
+    def _response_done(self, message: Message) -> Decoded:
+        response = need_object(message, "response")
+        response_id = need_text(response, "id")
+        status = as_text(response.get("status")) or "completed"
+        details = as_object(response.get("status_details"))
+        reason = as_text(details.get("reason"))
+        if status not in _ENDINGS:
+            status, reason = "incomplete", reason or status
+        metadata = {"status": status}
+        if reason:
+            metadata["reason"] = reason
+
+        decoded = self._last_calls(response_id, response, status)
+        if status == "failed":
+            error = as_object(details.get("error"))
+            failure = self._error("response_failed", error, f"response {response_id} failed: ")
+            metadata |= {"error_code": failure.code, "error_message": failure.message}
+            decoded.append(failure)
+        usage = self._usage(message, response)
+        tokens = as_count(usage.get("input_tokens")), as_count(usage.get("output_tokens"))
+        decoded.append(ModelResponseDone(response_id, *tokens, metadata))
+        return decoded
+
+    def _usage(self, message: Message, response: Message) -> Message:
+        return as_object(response.get("usage"))
+
+    # Function calls. What there is to know of one may come in any of four events; it is reported once, when
+    # it is known whole.
+
+    def _output_item_added(self, message: Message) -> Decoded:
+        item = need_object(message, "item")
+        if item.get("type") == "function_call":
+            self._call(need_text(message, "response_id"), as_text(item.get("id")), item)
+        return []
+
+    def _arguments_delta(self, message: Message) -> Decoded:
+        delta = need_text(message, "delta")
+        call = self._call(need_text(message, "response_id"), need_text(message, "item_id"), message)
+        if len(call.arguments) + len(delta) > LONGEST_ARGUMENTS:
+            raise Malformed(f"the arguments of call {call.id} are longer than {LONGEST_ARGUMENTS} characters")
+        call.arguments += delta
+        use = ToolUse(id=call.id, name=call.name, raw_input=call.arguments)
+        return [ModelResponseToolUseDelta(call.response_id, call.item_id, use)]
+
+    def _arguments_done(self, message: Message) -> Decoded:
+        call = self._call(need_text(message, "response_id"), need_text(message, "item_id"), message)
+        arguments = message.get("arguments")
+        call.arguments = as_text(arguments) or call.arguments
+        if not isinstance(arguments, str) and not call.arguments:
+            return []  # the item that follows has them
+        return self._report(call)
+
+    def _output_item_done(self, message: Message) -> Decoded:
+        item = need_object(message, "item")
+        if item.get("type") != "function_call" or item.get("status") in _UNFINISHED:
+            return []
+        return self._whole_call(need_text(message, "response_id"), item)
+
+    def _last_calls(self, response_id: str, response: Message, status: str) -> Decoded:
+        """The calls that no other event has told of; the others of the response are forgotten."""
+        decoded: Decoded = []
+        for value in as_list(response.get("output")):
+            item = as_object(value)
+            # What a response that was cut short holds may be half a call, unless it says that it is whole.
+            whole = item.get("status") == "completed" or (
+                status == "completed" and item.get("status") not in _UNFINISHED
+            )
+            if item.get("type") == "function_call" and whole:
+                decoded += self._whole_call(response_id, item)
+        for call in [call for call in self._calls.values() if call.response_id == response_id]:
+            if status == "completed":
+                decoded += self._report(call)
+            if self._calls.pop(call.key, None) is not None and status == "completed":
+                decoded.append(self._protocol_error(f"response {response_id} has a call without a name or an id"))
+        return decoded
+
+    def _whole_call(self, response_id: str, item: Message) -> Decoded:
+        call = self._call(response_id, as_text(item.get("id")), item)
+        call.arguments = as_text(item.get("arguments")) or call.arguments
+        return self._report(call)
+
+    def _call(self, response_id: str, item_id: str, source: Message) -> _Call:
+        """The call of this item, with what the source knows of it."""
+        call_id = as_text(source.get("call_id"))
+        key = item_id or call_id
+        call = self._calls.get(key)
+        if call is None:
+            call = self._calls[key] = _Call(key, response_id, item_id)
+            if len(self._calls) > MOST_CALLS:
+                lost = _forget_oldest(self._calls)
+                logger.warning("%s has not completed call %s for long: it is given up", self._model.provider, lost)
+        call.id = call.id or call_id
+        call.name = call.name or as_text(source.get("name"))
+        return call
+
+    def _report(self, call: _Call) -> Decoded:
+        """That the call is complete, if it is known whole and was not reported."""
+        if not call.id or not call.name:
+            return []
+        del self._calls[call.key]
+        if call.id in self._reported or call.key in self._reported:
+            return []
+        for known in (call.id, call.key):
+            self._reported[known] = None
+        while len(self._reported) > MOST_REPORTED:
+            _forget_oldest(self._reported)
+        use = ToolUse(call.id, call.name, _arguments(call.arguments), call.arguments)
+        return [ModelResponseToolUseDone(call.response_id, call.item_id, use)]
+
+    # Errors
+
+    def _error_event(self, message: Message) -> Decoded:
+        details = as_object(message.get("error"))
+        error = self._error(as_text(details.get("type")) or "error", details)
+        if error.code == "session_expired":
+            return [SessionExpired(error.message)]
+        decoded: Decoded = [error]
+        request_id = as_text(details.get("event_id"))
+        if request_id:
+            self._sent.pop(request_id, None)
+            decoded.append(RequestFailed(request_id, error.code, error.message))
+        if error.code in self._model.fatal_codes:
+            decoded.append(SessionRefused(error.code, error.message))
+        return decoded
+
+    def _error(self, error_type: str, details: Message, context: str = "") -> ModelError:
+        said = as_text(details.get("message")) or "the provider gives no reason"
+        return ModelError(error_type, as_text(details.get("code")), self._model.quoted(context + said))
+
+    decoders: ClassVar[Mapping[str, Callable[[Any, Message], Decoded]]] = {
+        "response.output_audio.delta": _audio_delta,
+        "response.output_audio.done": _audio_done,
+        "response.output_audio_transcript.delta": _transcript_delta,
+        "response.output_audio_transcript.done": _transcript_done,
+        "response.output_text.delta": _transcript_delta,
+        "response.output_text.done": _text_done,
+        "response.created": _response_created,
+        "response.done": _response_done,
+        "response.output_item.added": _output_item_added,
+        "response.output_item.done": _output_item_done,
+        "response.function_call_arguments.delta": _arguments_delta,
+        "response.function_call_arguments.done": _arguments_done,
+        "response.content_part.added": _nothing,
+        "response.content_part.done": _nothing,
+        "session.created": _session_created,
+        "session.updated": _session_updated,
+        "input_audio_buffer.speech_started": _speech_started,
+        "input_audio_buffer.speech_stopped": _speech_stopped,
+        "input_audio_buffer.committed": _nothing,
+        "input_audio_buffer.cleared": _nothing,
+        "input_audio_buffer.timeout_triggered": _nothing,
+        "conversation.created": _nothing,
+        "conversation.item.added": _item_added,
+        "conversation.item.created": _item_added,  # its older name
+        "conversation.item.done": _item_added,  # for a dialect that says no more than this
+        "conversation.item.retrieved": _nothing,
+        "conversation.item.deleted": _nothing,
+        "conversation.item.truncated": _nothing,
+        "conversation.item.input_audio_transcription.delta": _input_transcript_delta,
+        "conversation.item.input_audio_transcription.completed": _input_transcript_done,
+        "conversation.item.input_audio_transcription.failed": _input_transcript_failed,
+        "conversation.item.input_audio_transcription.segment": _nothing,  # `completed` has all of it
+        "rate_limits.updated": _nothing,
+        "error": _error_event,
+    }
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """The arguments, empty where they are not a JSON object: the text is there to say so."""
+    try:
+        return as_object(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return {}
+
+
+def _forget_oldest(remembered: dict[str, Any]) -> str:
+    oldest = next(iter(remembered))
+    del remembered[oldest]
+    return oldest
