@@ -265,9 +265,7 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
         lambda kind: kind == Base64Source | UrlSource,
         _tagged_hook(converter, Base64Source | UrlSource, "a source"),
     )
-    converter.register_structure_hook_func(
-        lambda kind: kind == str | list[ContentBlock], _output_hook(converter)
-    )
+    converter.register_structure_hook_func(lambda kind: kind == str | list[ContentBlock], _output_hook(converter))
 
     def speech(value: Any, kind: Any) -> Blob:
         audio = blob(value, kind)
@@ -290,9 +288,7 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
     converter.register_unstructure_hook_factory(attrs.has, unstructure_hook)
     converter.register_unstructure_hook(AudioFormat, lambda kind: {"type": kind.type, "rate": kind.rate})
     converter.register_unstructure_hook(Blob, carry)
-    converter.register_unstructure_hook_func(
-        lambda kind: kind == str | list[ContentBlock], unstructure_output
-    )
+    converter.register_unstructure_hook_func(lambda kind: kind == str | list[ContentBlock], unstructure_output)
     for free in (dict[str, Any], dict[str, str]):  # as they are: the encoders write plain values themselves
         converter.register_unstructure_hook_func(lambda kind, free=free: kind == free, lambda value: value)
     return converter

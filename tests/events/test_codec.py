@@ -38,6 +38,7 @@ from realtime_actors.events import (
     encode_json,
     encode_msgpack,
 )
+from realtime_actors.events.structuring import json_converter, msgpack_converter
 
 
 def delta(media: str | bytes) -> AgentResponseAudioDelta:
@@ -351,3 +352,17 @@ class TestWire:
     def test_msgpack_is_asked_for_by_its_subprotocol(self) -> None:
         assert Wire(MSGPACK_SUBPROTOCOL) is Wire.MSGPACK
         assert MSGPACK_SUBPROTOCOL == "realtime-actors.msgpack"
+
+
+class TestStrictness:
+    """Values are never made into what they are not: of the primitives, only an integer may pass for a float."""
+
+    @pytest.mark.parametrize("kind", [str, int, float, bool, bytes])
+    @pytest.mark.parametrize("value", ["1", 1, 1.0, True, b"1", None, [], {}])
+    def test_primitives(self, kind: type, value: object) -> None:
+        for converter in (json_converter(validate=False), msgpack_converter()):
+            if type(value) is kind or (kind is float and type(value) is int):
+                assert converter.structure(value, kind) == value
+            else:
+                with pytest.raises(DecodeError, match="expected .*, got "):
+                    converter.structure(value, kind)
