@@ -364,5 +364,5 @@ class TestStrictness:
             if type(value) is kind or (kind is float and type(value) is int):
                 assert converter.structure(value, kind) == value
             else:
-                with pytest.raises(DecodeError, match="expected .*, got "):
+                with pytest.raises(DecodeError, match=r"expected .*, got "):
                     converter.structure(value, kind)
