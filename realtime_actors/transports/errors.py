@@ -15,7 +15,7 @@ No message ever holds a URL's query, its user part, a header's value or a body: 
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
+from http.client import responses
 from typing import Literal
 
 from realtime_actors.actors.errors import RealtimeError
@@ -59,7 +59,7 @@ class HandshakeRejected(TransportError):
     """
 
     def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        phrase = HTTPStatus(status).phrase if status in HTTPStatus else "unknown status"
+        phrase = responses.get(status, "unknown status")
         super().__init__(
             f"{url} answered {status} ({phrase}) instead of opening a WebSocket; "
             "check the address and the credentials, and read the error's body for the server's own words"

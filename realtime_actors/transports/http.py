@@ -170,13 +170,18 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
 
 
 async def run_handler(handler: Callable[[WebSocket], Awaitable[None]], websocket: WebSocket) -> None:
-    """Run an upgrade's handler; that its own WebSocket was closed is a normal end, all else is raised."""
+    """Run an upgrade's handler.
+
+    That its own WebSocket was closed is a normal end; every other error is logged and closes it with 1011.
+    """
     try:
         await handler(websocket)
     except Exception as error:
-        if websocket.closed is None or not _is_closed(error):
-            raise
-        logger.debug("a WebSocket of %s ended: %s", websocket.remote, websocket.closed)
+        if websocket.closed is not None and _is_closed(error):
+            logger.debug("a WebSocket of %s ended: %s", websocket.remote, websocket.closed)
+            return
+        logger.exception("the handler of a WebSocket of %s failed", websocket.remote)
+        await websocket.aclose(1011)
 
 
 def check_upgrade(request: Request, upgrade: Upgrade) -> Response | None:

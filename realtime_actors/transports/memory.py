@@ -67,10 +67,11 @@ class MemoryTransport(Transport):
         server = _MemoryWebSocket(upgrade.subprotocol, "memory:0", self._server_options)
         client.peer, server.peer = server, client
         self._open.add(client)
+        server_scope = trio.CancelScope(shield=True)  # what cancels the client does not reach the server
         raised: BaseException | None = None
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_serve, upgrade, server)
+                nursery.start_soon(_serve, upgrade, server, server_scope)
                 code = 1000
                 try:
                     yield client
@@ -78,7 +79,7 @@ class MemoryTransport(Transport):
                     raised = error
                     code = 1011 if isinstance(error, Exception) else 1001
                 client.close(code, "")
-                nursery.cancel_scope.deadline = trio.current_time() + options.close_timeout
+                server_scope.deadline = trio.current_time() + options.close_timeout
         finally:
             self._open.discard(client)
         if raised is not None:
@@ -100,7 +101,8 @@ class MemoryTransport(Transport):
             logger.exception("no answer to %s %s; the client gets status 500", request.method, request.path)
             answer = Response.text(500, "internal server error")
         if isinstance(answer, Response):
-            raise HandshakeRejected(display, answer.status, answer.headers, answer.body[:4096])
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            raise HandshakeRejected(display, answer.status, headers, answer.body[:4096])
         return answer
 
 
@@ -170,13 +172,11 @@ class _MemoryWebSocket(WebSocket):
         )
 
 
-async def _serve(upgrade: Upgrade, websocket: _MemoryWebSocket) -> None:
+async def _serve(upgrade: Upgrade, websocket: _MemoryWebSocket, scope: trio.CancelScope) -> None:
     try:
-        await run_handler(upgrade.handler, websocket)
+        with scope:
+            await run_handler(upgrade.handler, websocket)
         websocket.close(1000, "")
-    except Exception:
-        websocket.close(1011, "")
-        logger.exception("a connection failed; no other is affected")
     finally:
         websocket.close(1001, "")
 

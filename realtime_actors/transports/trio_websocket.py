@@ -55,7 +55,8 @@ class TrioWebSocketTransport(StreamTransport):
                 with trio.CancelScope(shield=True):  # bounded: aclose takes close_timeout at most
                     await websocket.aclose(code)
         finally:
-            await trio.aclose_forcefully(opened.stream)
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(opened.stream)
         if raised is not None:
             raise raised
 
@@ -76,7 +77,8 @@ class _TrioWebSocket(WebSocket):
             path="",
             receive_buffer_size=_RECEIVE_SIZE,
         )
-        self._scope = trio.CancelScope()
+        # Shielded: when the owner is cancelled, reading and writing go on until the Close is exchanged, or cut.
+        self._scope = trio.CancelScope(shield=True)
         self._finished = trio.Event()
         self._messages_sent = 0
         self._bytes_sent = 0
@@ -130,8 +132,8 @@ class _TrioWebSocket(WebSocket):
                     task_status.started()
         finally:
             self._inbox.close(1006, "the connection ended without a Close frame", local=False)
-            await trio.aclose_forcefully(self._stream)
             self._finished.set()
+            await trio.aclose_forcefully(self._stream)
 
     async def _read(self) -> None:
         try:
