@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
 __all__ = [
@@ -28,11 +30,17 @@ class ItemAdded:
 
 @attrs.frozen
 class RequestFailed:
-    """The command with this id (of the request, or of the item) was refused. A `ModelError` goes with it."""
+    """The command with this id (of the request, or of the item) was refused. No `ModelError` goes with it.
+
+    `conflict` tells races apart, which are nobody's error: a reply was asked for while the provider had just
+    begun one by itself, or cancelled when it had just ended.
+    """
 
     request_id: str
+    error_type: str
     code: str
     message: str
+    conflict: Literal["already_active", "nothing_active"] | None = None
 
 
 @attrs.frozen

@@ -63,7 +63,7 @@ class JSONProtocol(WireProtocol):
 
     @abstractmethod
     def _read(self, message: Message) -> Decoded:
-        """What the message says. Raises `Malformed` when it makes no sense, before any state has changed."""
+        """What the message says. Raises `Malformed` when it makes no sense."""
 
     def _protocol_error(self, problem: str) -> ModelError:
         return ModelError(error_type="protocol_error", code="", message=self._model.quoted(problem))

@@ -40,7 +40,7 @@ _ADVICE: Mapping[RefusalKind, str] = {
     "quota": "check the plan and the billing of the account that the key belongs to",
     "model": "check model_name {model!r}, the url, and that the key has access to the model",
     "protocol": "check the url, and that the model speaks this protocol; or else update realtime_actors",
-    "configuration": "correct the value that it names, in the model's configuration or in the agent's",
+    "configuration": "correct what it names in the model's or the agent's configuration, and check the url",
 }
 
 
@@ -144,6 +144,11 @@ def _json_object(value: object) -> dict[str, Any]:
     raise InvalidModel(f"extra must be a mapping of session fields, not {type(value).__name__}")
 
 
+def _without_query(url: object) -> str:
+    """For a repr: some keep a key in the query."""
+    return repr(url.partition("?")[0] if isinstance(url, str) else url)
+
+
 @attrs.frozen(kw_only=True)
 class RealtimeModel(ABC):
     """A provider's model and how to talk to it. Wrong values raise `InvalidModel`.
@@ -151,7 +156,8 @@ class RealtimeModel(ABC):
     Common to all: `voice` is one of the provider's voices (`None` takes its default);
     `enable_input_audio_transcription` asks for the words of the user; `turn_detection` says who ends the
     user's turns; `url` is another endpoint, a simulator or a proxy (`ws://` or `wss://`); `extra` are session
-    fields of the provider's that have no name here: merged into what is configured, where they win.
+    fields of the provider's that have no name here: merged into what is configured, where they win;
+    `interrupts` knows nothing of them.
     """
 
     provider: ClassVar[str]
@@ -170,7 +176,7 @@ class RealtimeModel(ABC):
     voice: str | None = None
     enable_input_audio_transcription: bool = True
     turn_detection: TurnDetection = attrs.field(factory=ServerVAD)
-    url: str | None = None
+    url: str | None = attrs.field(default=None, repr=_without_query)
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=_json_object, repr=False, hash=False)
 
     def __attrs_post_init__(self) -> None:
@@ -231,7 +237,9 @@ class RealtimeModel(ABC):
         kind = self.fatal_codes.get(code) or _kind_of_status(status)
         if kind is None:
             return None
-        return self.refused(code or f"HTTP {status}", message or f"the handshake got HTTP status {status}", kind)
+        return self.refused(
+            code or f"HTTP {status}", message or f"the handshake got HTTP status {status} instead of a WebSocket", kind
+        )
 
     def closing(self, code: int | None, reason: str) -> ProviderRefused | None:
         """Why a socket that was closed with this code is refused for good; `None` if a new one may do.
@@ -338,5 +346,5 @@ def _http_error(body: bytes) -> tuple[str, str]:
         error: Any = orjson.loads(body)["error"]
         code, message = error.get("code"), error.get("message")
     except (ValueError, TypeError, KeyError, AttributeError):
-        return "", body[:LONGEST_QUOTE].decode("utf-8", "replace") if body.isascii() and b"<" not in body else ""
+        return "", body.decode() if body.isascii() and b"<" not in body else ""  # a line of text, not a page
     return (code if isinstance(code, str) else ""), (message if isinstance(message, str) else "")

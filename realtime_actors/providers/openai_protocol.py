@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import attrs
 import orjson
@@ -71,6 +71,11 @@ MOST_CALLS = 64
 MOST_REPORTED = 1024
 MOST_SENT_ITEMS = 1024
 LONGEST_ARGUMENTS = 1 << 18
+CONFLICTS: Mapping[str, Literal["already_active", "nothing_active"]] = {
+    "conversation_already_has_active_response": "already_active",
+    "response_cancel_not_active": "nothing_active",
+}
+"""Error codes that only say that our request met a turn of the provider's own."""
 
 _ENDINGS = frozenset({"completed", "cancelled", "failed", "incomplete"})
 _UNFINISHED = ("incomplete", "in_progress")
@@ -186,7 +191,8 @@ class OpenAIProtocol(JSONProtocol):
         return [ItemAdded(item_id)]
 
     def _input_transcript_delta(self, message: Message) -> Decoded:
-        return [ModelInputTranscriptionDelta(need_text(message, "item_id"), as_text(message.get("delta")))]
+        item_id, delta = need_text(message, "item_id"), as_text(message.get("delta"))
+        return [ModelInputTranscriptionDelta(item_id, delta)] if delta else []
 
     def _input_transcript_done(self, message: Message) -> Decoded:
         usage = as_object(message.get("usage"))
@@ -359,17 +365,20 @@ class OpenAIProtocol(JSONProtocol):
         error = self._error(as_text(details.get("type")) or "error", details)
         if error.code == "session_expired":
             return [SessionExpired(error.message)]
-        decoded: Decoded = [error]
-        request_id = as_text(details.get("event_id"))
-        if request_id:
-            self._sent.pop(request_id, None)
-            decoded.append(RequestFailed(request_id, error.code, error.message))
         if error.code in self._model.fatal_codes:
-            decoded.append(SessionRefused(error.code, error.message))
-        return decoded
+            return [error, SessionRefused(error.code, error.message)]
+        request_id = as_text(details.get("event_id"))
+        if not request_id:
+            return [error]
+        self._sent.pop(request_id, None)
+        conflict = CONFLICTS.get(error.code)
+        return [RequestFailed(request_id, error.error_type, error.code, error.message, conflict)]
 
     def _error(self, error_type: str, details: Message, context: str = "") -> ModelError:
         said = as_text(details.get("message")) or "the provider gives no reason"
+        param = as_text(details.get("param"))
+        if param and param not in said:
+            said += f" ({param})"
         return ModelError(error_type, as_text(details.get("code")), self._model.quoted(context + said))
 
     decoders: ClassVar[Mapping[str, Callable[[Any, Message], Decoded]]] = {

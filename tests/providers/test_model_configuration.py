@@ -9,9 +9,11 @@ from typing import Any
 import attrs
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime_actors.actors.errors import RealtimeError
-from realtime_actors.events import Configure
+from realtime_actors.events import Configure, ToolSpec
 from realtime_actors.providers import (
     InvalidModel,
     Manual,
@@ -76,6 +78,7 @@ class TestConfiguration:
         configured = model(extra={"tools": [{"type": "mcp", "authorization": KEY}]})
         assert KEY not in repr(configured)
         assert KEY not in repr(configured.protocol())
+        assert KEY not in repr(model(url=f"wss://proxy.example/v1?key={KEY}"))
 
     def test_it_can_be_hashed_and_compared_and_changed_into_another(self) -> None:
         assert model(extra={"a": 1}) == model(extra={"a": 1})
@@ -162,6 +165,15 @@ class TestWrongValues:
             RealtimeModel(model_name="x", api_key="y")  # pyright: ignore[reportAbstractUsage] # this is the test
 
 
+json_values = st.recursive(
+    st.none() | st.integers(0, 9) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["error", "code", "message", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
 def error_body(code: str | None, message: str = "No.") -> bytes:
     return orjson.dumps({"error": {"type": "invalid_request_error", "code": code, "message": message}})
 
@@ -211,6 +223,17 @@ class TestRefusals:
         assert refusal is not None
         assert len(str(refusal)) < 1000
         assert "\n" not in str(refusal)
+
+    def test_a_key_at_the_edge_of_what_is_quoted_is_not_cut_into(self) -> None:
+        for body in (b"x" * 490 + KEY.encode(), error_body(None, "x" * 490 + KEY)):
+            refusal = model().refusal(401, body)
+            assert refusal is not None
+            assert "sk-" not in str(refusal)
+
+    @given(st.integers(100, 599), st.binary() | json_values.map(orjson.dumps), st.text())
+    def test_any_answer_can_be_judged(self, status: int, body: bytes, reason: str) -> None:
+        for judged in (model().refusal(status, body), model().closing(status * 10, reason)):
+            assert judged is None or str(judged)
 
     @pytest.mark.parametrize(
         ("code", "reason", "kind"),
@@ -288,7 +311,8 @@ class TestSession:
             "truncation": "disabled",
             "instructions": None,
         }
-        session = model(extra=extra, turn_detection=ServerVAD(threshold=0.5)).session(Configure("r1", "Hi"))
+        tool = ToolSpec("now", "The time.", {"type": "object"})
+        session = model(extra=extra, turn_detection=ServerVAD(threshold=0.5)).session(Configure("r1", "Hi", (tool,)))
         assert session["audio"]["input"]["turn_detection"] == {
             "type": "server_vad",
             "threshold": 0.9,
@@ -297,6 +321,6 @@ class TestSession:
             "interrupt_response": True,
         }
         assert session["audio"]["output"]["voice"] == "marin"
-        assert session["tools"] == extra["tools"]
+        assert [tool["type"] for tool in session["tools"]] == ["function", "mcp"]
         assert session["truncation"] == "disabled"
         assert session["instructions"] is None

@@ -165,7 +165,7 @@ class TestItems:
         protocol.encode(AppendText("mine", "Hi"))
         refused = {"type": "error", "error": {"type": "e", "message": "m", "event_id": "mine"}}
         added = {"type": "conversation.item.added", "item": {"id": "mine"}}
-        assert decode(protocol, refused, added)[1:] == [RequestFailed("mine", "", "m")]
+        assert decode(protocol, refused, added) == [RequestFailed("mine", "e", "", "m")]
 
     def test_never_acknowledged_items_are_given_up_with_a_warning(
         self, protocol: WireProtocol, caplog: pytest.LogCaptureFixture
@@ -178,9 +178,15 @@ class TestItems:
 
 
 class TestResponses:
-    @pytest.mark.parametrize("usage", [{"usage": None}, {}, {"usage": {}}, {"usage": {"input_tokens": None}}])
+    @pytest.mark.parametrize(
+        "usage",
+        [{"usage": None}, {}, {"usage": {}}, {"usage": {"input_tokens": None, "output_tokens": True}}],
+    )
     def test_without_usage_tokens_are_0(self, protocol: WireProtocol, usage: dict[str, Any]) -> None:
-        assert decode(protocol, done(**usage)) == [ModelResponseDone("resp_1", 0, 0, {"status": "completed"})]
+        [end] = decode(protocol, done(**usage))
+        assert end == ModelResponseDone("resp_1", 0, 0, {"status": "completed"})
+        assert isinstance(end, ModelResponseDone)
+        assert end.output_tokens is not True
 
     @pytest.mark.parametrize(
         ("fields", "metadata"),
@@ -254,6 +260,9 @@ class TestInput:
     def test_no_usage_means_tokens_are_unknown(self, protocol: WireProtocol, usage: Any) -> None:
         message = {"type": self.KIND + "completed", "item_id": "u", "transcript": "Hi", "usage": usage}
         assert decode(protocol, message) == [ModelInputTranscriptionDone("Hi", "u", None, None)]
+
+    def test_a_piece_of_a_transcript_may_be_missing(self, protocol: WireProtocol) -> None:
+        assert decode(protocol, {"type": self.KIND + "delta", "item_id": "u"}) == []
 
     def test_a_failed_transcription_is_an_error(self, protocol: WireProtocol) -> None:
         message = {
@@ -345,6 +354,12 @@ class TestCalls:
         events = decode(protocol, *(frames[step] for step in (*STEPS, "item", "done", "response")))
         assert calls(events) == [reported()]
 
+    def test_what_was_reported_is_not_remembered_for_ever(self, protocol: WireProtocol) -> None:
+        for number in range(600):
+            decode(protocol, call_frames(number, f"resp_{number}")["response"])
+        assert calls(decode(protocol, call_frames(599)["item"])) == []
+        assert calls(decode(protocol, call_frames(0)["item"])) == [reported(0)]
+
     def test_parallel_calls_are_each_reported(self, protocol: WireProtocol) -> None:
         first, second, third = (call_frames(number) for number in (1, 2, 3))
         interleaved = [frames[step] for step in STEPS[:-1] for frames in (first, second, third)]
@@ -382,6 +397,14 @@ class TestCalls:
             done(status=status, output=[half]),
         )
         assert calls(events) == []
+
+    @pytest.mark.parametrize(("status", "count"), [("completed", 1), ("cancelled", 0)])
+    def test_a_call_of_unknown_status_is_as_whole_as_its_response(
+        self, protocol: WireProtocol, status: str, count: int
+    ) -> None:
+        item = call_frames()["item"]["item"]
+        del item["status"]
+        assert len(calls(decode(protocol, done(status=status, output=[item])))) == count
 
     def test_a_call_without_a_name_is_an_error_at_the_end_of_its_response(self, protocol: WireProtocol) -> None:
         frames = call_frames()
@@ -423,11 +446,16 @@ class TestErrors:
             ModelError("invalid_request_error", "", "Only audio.")
         ]
 
+    def test_an_error_names_the_field(self, protocol: WireProtocol) -> None:
+        error = {"type": "e", "code": "invalid_value", "message": "Not a voice.", "param": "session.audio.output"}
+        assert decode(protocol, {"type": "error", "error": error}) == [
+            ModelError("e", "invalid_value", "Not a voice. (session.audio.output)")
+        ]
+
     def test_an_error_names_the_request_it_answers(self, protocol: WireProtocol) -> None:
         said = "Cancellation failed: no active response found"
         assert decode(protocol, *FRAMES["errors"]) == [
-            ModelError("invalid_request_error", "response_cancel_not_active", said),
-            RequestFailed("c7", "response_cancel_not_active", said),
+            RequestFailed("c7", "invalid_request_error", "response_cancel_not_active", said, "nothing_active"),
         ]
 
     @pytest.mark.parametrize(
@@ -451,7 +479,7 @@ class TestErrors:
     def test_the_key_is_not_repeated(self, protocol: WireProtocol) -> None:
         error = {"code": "invalid_api_key", "message": f"Incorrect: {KEY}", "event_id": "r"}
         events = decode(protocol, {"type": "error", "error": error})
-        assert len(events) == 3
+        assert len(events) == 2
         assert KEY not in repr(events)
 
 

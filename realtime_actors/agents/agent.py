@@ -1,0 +1,446 @@
+"""The voice agent: client events in, server events out, a model behind it."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+import attrs
+
+from realtime_actors.actors import Actor, ActorCrashed, Ref, Terminated, receives
+from realtime_actors.audio import AudioError, Resampler, byte_length
+from realtime_actors.events import (
+    AgentEnded,
+    AgentError,
+    AgentInputDone,
+    AgentInputStarted,
+    AgentInputTranscriptionDelta,
+    AgentInputTranscriptionDone,
+    AgentReady,
+    AgentResponseAudioDelta,
+    AgentResponseAudioDone,
+    AgentResponseAudioTranscriptDelta,
+    AgentResponseAudioTranscriptDone,
+    AgentResponseToolUseDelta,
+    AgentResponseToolUseDone,
+    AppendAudio,
+    AppendImage,
+    AppendText,
+    AppendToolResult,
+    ClientAudioAppend,
+    ClientAudioCommit,
+    ClientImageAppend,
+    ClientResponseCancel,
+    ClientResponseCreate,
+    ClientSessionCreate,
+    ClientSessionEnd,
+    ClientTextAppend,
+    ClientToolResult,
+    CommitAudio,
+    Configure,
+    DecodeError,
+    ItemAdded,
+    ModelCommand,
+    ModelError,
+    ModelInputDone,
+    ModelInputStarted,
+    ModelInputTranscriptionDelta,
+    ModelInputTranscriptionDone,
+    ModelResponseAudioDelta,
+    ModelResponseAudioDone,
+    ModelResponseAudioTranscriptDelta,
+    ModelResponseAudioTranscriptDone,
+    ModelResponseCreated,
+    ModelResponseDone,
+    ModelResponseToolUseDelta,
+    ModelResponseToolUseDone,
+    ModelSessionCreated,
+    ModelSessionEnded,
+    RequestFailed,
+    ServerEvent,
+    ServerSessionUpdated,
+    ToolResult,
+    ToolUse,
+)
+from realtime_actors.providers import (
+    ConnectionLost,
+    ConnectionReady,
+    Manual,
+    ProviderConnection,
+    ProviderRefused,
+    RealtimeModel,
+    Resume,
+    ServerVAD,
+    WaitReady,
+)
+from realtime_actors.transports import Transport, TrioWebSocketTransport, WebSocketOptions
+
+from .calls import Calls
+from .tools import Tool
+from .turns import AbortTool, Effect, Emit, RunTool, Send, Supersede, Turns
+
+__all__ = ["RealtimeAgent"]
+
+log = logging.getLogger("realtime_actors.agents")
+
+DELTAS = (AgentResponseAudioDelta, AgentResponseAudioTranscriptDelta, AgentResponseToolUseDelta)
+MOST_UNACKNOWLEDGED = 256
+"""Texts, images and tool results that the provider has not acknowledged; more are refused in words."""
+DEFAULT_SILENCE_MS = 800
+"""Silence that ends a turn for the provider's turn detection, where its configuration does not say."""
+
+
+@attrs.define(eq=False)
+class RealtimeAgent(Actor):
+    """A voice agent. Tell it `ClientEvent`s; it publishes `ServerEvent`s on `agents.<agent id>.<type>`.
+
+    The agent id is the name it is spawned with; `name` is what it is called. `spawn` returns when the provider
+    has accepted its configuration, or raises: `ProviderRefused`, `ProviderUnavailable`. Audio may come at any
+    usual sample rate. `tools` are made with `@tool` (run here) or `frontend_tool` (run by the frontend).
+    `session_id` is what `ServerSessionUpdated` names, `transport` and `options` are for the provider's socket.
+    """
+
+    # Deltas wait here while this actor has no time: a second's worth of a fast provider, then back pressure.
+    mailbox_capacity: ClassVar[int] = 1024
+
+    name: str
+    instructions: str
+    model: RealtimeModel
+    tools: Sequence[Tool] = ()
+    session_id: str = ""
+    transport: Transport = attrs.field(factory=TrioWebSocketTransport)
+    options: WebSocketOptions = attrs.field(factory=WebSocketOptions)
+
+    _agent_id: str = attrs.field(init=False)
+    _turns: Turns = attrs.field(init=False)
+    _calls: Calls = attrs.field(init=False)
+    _connection: Ref = attrs.field(init=False)
+    _instructions: str = attrs.field(init=False)
+    _resampler: Resampler | None = attrs.field(init=False, default=None)
+    _topics: dict[type, str] = attrs.field(init=False, factory=dict[type, str])
+    _unacknowledged: dict[str, AppendText | AppendImage | AppendToolResult] = attrs.field(
+        init=False, factory=dict[str, AppendText | AppendImage | AppendToolResult]
+    )
+
+    async def started(self) -> None:
+        """Connect, and wait until the provider has accepted the configuration."""
+        self._agent_id = self.context.name
+        self._instructions = self.instructions
+        self._turns = Turns(self._agent_id, self.name, _new_id)
+        tools = {tool.name: tool for tool in self.tools}
+        self._calls = Calls(tools, self.context.start_soon, self._answered)
+        self._connection = await self.context.spawn(
+            ProviderConnection(self.model, self.context.ref, self.transport, self.options), name="connection"
+        )
+        self.context.watch(self._connection)
+        self._connection.tell(self._configuration())
+        try:
+            await self._connection.ask(WaitReady(), timeout=None)
+        except ActorCrashed as error:
+            raise error.__cause__ or error from None
+
+    async def stopping(self) -> None:
+        """Say that the agent is gone."""
+        self._publish(AgentEnded(self._agent_id, self.name))
+
+    def _configuration(self) -> Configure:
+        return Configure(_new_id(), self._instructions, tuple(tool.spec for tool in self.tools))
+
+    # -- the client
+
+    @receives
+    def add_text(self, event: ClientTextAppend) -> None:
+        """Say something in text, and ask for a reply."""
+        if not self.model.capabilities.text:
+            self._error("unsupported", f"{self.model.model_name} takes no text: speak to it instead")
+            return
+        if self._add(AppendText(_new_id(), event.text)):
+            self._apply(self._turns.want_reply())
+
+    @receives
+    def add_audio(self, event: ClientAudioAppend) -> None:
+        """The user's speech, converted to the model's rate as one stream."""
+        rate = event.format.rate
+        try:
+            if self._resampler is None or self._resampler.from_rate != rate:
+                self._flush_audio()
+                self._resampler = Resampler(rate, self.model.input_rate)
+            audio = self._resampler.process(event.audio)
+        except (AudioError, DecodeError) as error:
+            self._error("invalid_audio", str(error))
+            return
+        if audio:
+            self.context.tell(self._connection, AppendAudio(audio))
+
+    @receives
+    def commit_audio(self, _: ClientAudioCommit) -> None:
+        """The user's turn is over. With turn detection, silence says the same in the provider's way."""
+        self._flush_audio()
+        detection = self.model.turn_detection
+        if isinstance(detection, Manual):
+            self.context.tell(self._connection, CommitAudio(_new_id()))
+            return
+        silence_ms = detection.silence_duration_ms if isinstance(detection, ServerVAD) else None
+        length = byte_length((silence_ms or DEFAULT_SILENCE_MS) + 200, self.model.input_rate)
+        self.context.tell(self._connection, AppendAudio(bytes(length)))
+
+    @receives
+    def add_image(self, event: ClientImageAppend) -> None:
+        """A picture for the model to see."""
+        if not self.model.capabilities.images:
+            self._error("unsupported", f"{self.model.model_name} sees no images")
+            return
+        try:
+            image = event.image
+        except DecodeError as error:
+            self._error("invalid_image", str(error))
+            return
+        self._add(AppendImage(_new_id(), image, _media_type(event, image)))
+
+    @receives
+    def create_response(self, _: ClientResponseCreate) -> None:
+        """Ask for a reply now."""
+        self._apply(self._turns.want_reply())
+
+    @receives(lane="control")
+    def cancel_response(self, _: ClientResponseCancel) -> None:
+        """Silence, at once."""
+        self._apply(self._turns.cancel())
+
+    @receives
+    def add_tool_result(self, event: ClientToolResult) -> None:
+        """The result of a tool that the frontend executes."""
+        if not self._calls.frontend_result(event):
+            self._error("unknown_call", f"no call with the id {event.id!r:.80} waits for the frontend")
+
+    @receives
+    def reconfigure(self, event: ClientSessionCreate) -> None:
+        """New instructions in mid-conversation, where the config has them."""
+        instructions = event.config.get("instructions")
+        if isinstance(instructions, str):
+            self._instructions = instructions
+            self._connection.tell(self._configuration())
+        self._publish(ServerSessionUpdated(self.session_id))
+
+    @receives
+    def end(self, _: ClientSessionEnd) -> None:
+        """End the agent."""
+        self.context.stop()
+
+    def _flush_audio(self) -> None:
+        rest = self._resampler.flush() if self._resampler is not None else b""
+        if rest:
+            self.context.tell(self._connection, AppendAudio(rest))
+
+    # -- the model's reply
+
+    @receives
+    def audio_delta(self, event: ModelResponseAudioDelta) -> None:
+        """The hot path: one per 20 to 100 ms of speech."""
+        if self._passes(event.response_id):
+            self._publish(
+                AgentResponseAudioDelta(
+                    event.response_id, event.item_id, event.payload, event.format, self._agent_id, self.name
+                ),
+                event.response_id,
+            )
+
+    @receives
+    def transcript_delta(self, event: ModelResponseAudioTranscriptDelta) -> None:
+        if self._passes(event.response_id):
+            self._publish(
+                AgentResponseAudioTranscriptDelta(
+                    event.response_id, event.item_id, event.delta, self._agent_id, self.name
+                ),
+                event.response_id,
+            )
+
+    @receives
+    def audio_done(self, event: ModelResponseAudioDone) -> None:
+        if self._passes(event.response_id):
+            self._publish(AgentResponseAudioDone(event.response_id, event.item_id, self._agent_id, self.name))
+
+    @receives
+    def transcript_done(self, event: ModelResponseAudioTranscriptDone) -> None:
+        if self._passes(event.response_id):
+            self._publish(
+                AgentResponseAudioTranscriptDone(
+                    event.response_id, event.item_id, self._agent_id, self.name, event.transcript
+                )
+            )
+
+    @receives
+    def tool_use_delta(self, event: ModelResponseToolUseDelta) -> None:
+        if self._passes(event.response_id):
+            self._publish(
+                AgentResponseToolUseDelta(event.response_id, event.item_id, event.tool_use, self._agent_id, self.name),
+                event.response_id,
+            )
+
+    @receives
+    def tool_use_done(self, event: ModelResponseToolUseDone) -> None:
+        if self._passes(event.response_id):
+            self._publish(
+                AgentResponseToolUseDone(event.response_id, event.item_id, event.tool_use, self._agent_id, self.name)
+            )
+        self._apply(self._turns.called(event.response_id, event.tool_use))
+
+    @receives
+    def response_created(self, event: ModelResponseCreated) -> None:
+        self._apply(self._turns.created(event.response_id))
+
+    @receives
+    def response_done(self, event: ModelResponseDone) -> None:
+        self._apply(self._turns.done(event))
+
+    def _passes(self, response_id: str) -> bool:
+        if self._turns.passes(response_id):
+            return True
+        if self._turns.is_over(response_id):
+            return False
+        self._apply(self._turns.created(response_id))
+        return self._turns.passes(response_id)
+
+    # -- what the model hears and says of itself
+
+    @receives
+    def input_started(self, event: ModelInputStarted) -> None:
+        """The user speaks: what was being said is over, and the frontend stops playing it."""
+        self._apply(self._turns.heard_speech(self.model.interrupts))
+        self._publish(AgentInputStarted(event.item_id, event.audio_start_ms, self._agent_id, self.name))
+
+    @receives
+    def input_done(self, event: ModelInputDone) -> None:
+        self._publish(AgentInputDone(event.item_id, event.audio_end_ms, self._agent_id, self.name))
+
+    @receives
+    def input_transcription_delta(self, event: ModelInputTranscriptionDelta) -> None:
+        self._publish(AgentInputTranscriptionDelta(event.item_id, event.delta, self._agent_id, self.name))
+
+    @receives
+    def input_transcription_done(self, event: ModelInputTranscriptionDone) -> None:
+        self._publish(
+            AgentInputTranscriptionDone(
+                event.transcript,
+                event.item_id,
+                self._agent_id,
+                self.name,
+                event.input_tokens,
+                event.output_tokens,
+            )
+        )
+
+    @receives
+    def model_error(self, event: ModelError) -> None:
+        self._publish(AgentError(event.error_type, event.code, event.message, self._agent_id, self.name))
+
+    @receives
+    def request_failed(self, notice: RequestFailed) -> None:
+        self._unacknowledged.pop(notice.request_id, None)
+        self._apply(self._turns.failed(notice))
+
+    @receives
+    def item_added(self, notice: ItemAdded) -> None:
+        self._unacknowledged.pop(notice.item_id, None)
+
+    @receives
+    def session_changed(self, event: ModelSessionCreated | ModelSessionEnded) -> None:
+        log.debug("%s: %r", self._agent_id, event)
+
+    # -- the connection
+
+    @receives
+    def connection_ready(self, event: ConnectionReady) -> None:
+        """The first time the agent is ready; later it has come back, to a model that remembers nothing."""
+        if event.number == 1:
+            self._publish(AgentReady(self._agent_id, self.name))
+        else:
+            metadata = {"connection": "restored", "state_restored": "none"}
+            self._publish(ServerSessionUpdated(self.session_id, metadata))
+
+    @receives
+    def connection_lost(self, event: ConnectionLost) -> None:
+        """Replies end here; what the provider has not acknowledged goes to the next session, in order."""
+        self._error("connection_lost", f"{event.reason}; connecting again", "connection_error")
+        self._connection.tell(self._configuration())
+        self.context.tell(self._connection, Resume(event.number))
+        for item_id, command in list(self._unacknowledged.items()):
+            if isinstance(command, AppendToolResult):  # the new session knows nothing of the call
+                del self._unacknowledged[item_id]
+            else:
+                self.context.tell(self._connection, command)
+        self._apply(self._turns.lost())
+        self._apply(self._turns.resumed())
+
+    @receives(lane="control")
+    def connection_ended(self, event: Terminated) -> None:
+        """The connection is gone for good, and the agent with it."""
+        cause = event.cause or ConnectionError("the connection to the provider has ended")
+        code = cause.code if isinstance(cause, ProviderRefused) else ""
+        self._apply(self._turns.lost())
+        self._error(code, str(cause), "provider_error")
+        raise cause
+
+    # -- the parts
+
+    def _answered(self, use: ToolUse, output: str, result: ToolResult | None) -> None:
+        self._apply(self._turns.answered(use, output, result))
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Emit(event):
+                    self._publish(event)
+                case Send(command):
+                    self._command(command)
+                case Supersede(response_id):
+                    for kind in DELTAS:
+                        self.context.bus.discard(self._topic(kind), response_id)
+                case RunTool(use):
+                    self._calls.run(use)
+                case AbortTool(call_id):
+                    self._calls.abort(call_id)
+
+    def _command(self, command: ModelCommand) -> None:
+        if isinstance(command, (AppendText, AppendImage, AppendToolResult)):
+            self._add(command)
+        else:
+            self.context.tell(self._connection, command)
+
+    def _add(self, command: AppendText | AppendImage | AppendToolResult) -> bool:
+        """Add to the conversation, and keep it until the provider acknowledges it."""
+        if len(self._unacknowledged) >= MOST_UNACKNOWLEDGED:
+            self._error("overloaded", "the provider acknowledges nothing: this was not sent; try again later")
+            return False
+        self._unacknowledged[command.item_id] = command
+        self.context.tell(self._connection, command)
+        return True
+
+    def _error(self, code: str, message: str, error_type: str = "invalid_request_error") -> None:
+        log.warning("%s: %s", self._agent_id, message)
+        self._publish(AgentError(error_type, code, message, self._agent_id, self.name))
+
+    def _publish(self, event: ServerEvent, group: Hashable = None) -> None:
+        self.context.bus.publish(self._topic(type(event)), event, group)
+
+    def _topic(self, kind: type[ServerEvent]) -> str:
+        topic = self._topics.get(kind)
+        if topic is None:
+            topic = self._topics[kind] = f"agents.{self._agent_id}.{kind.type}"
+        return topic
+
+
+def _new_id() -> str:
+    # OpenAI takes item ids of up to 32 characters.
+    return f"ra_{uuid.uuid4().hex[:24]}"
+
+
+def _media_type(event: ClientImageAppend, image: bytes) -> str:
+    """As the frontend says, or as the file's first bytes do."""
+    for key in ("type", "media_type", "mime_type"):
+        said = event.format.get(key)
+        if isinstance(said, str) and said.startswith("image/"):
+            return said
+    return "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"

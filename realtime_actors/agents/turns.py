@@ -1,0 +1,299 @@
+"""Whose turn it is: which replies are alive, what may pass, what must be asked for. Plain code, no I/O.
+
+Replies are matched by their ids only. A reply is *generating* until the provider says that it has ended; for the
+listener it may be over before that, when it was cancelled: from then on nothing of it passes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import attrs
+
+from realtime_actors.events import (
+    AgentError,
+    AgentResponseCreated,
+    AgentResponseDone,
+    AgentResponseToolResult,
+    AppendToolResult,
+    CancelResponse,
+    CreateResponse,
+    ModelCommand,
+    ModelResponseDone,
+    RequestFailed,
+    ServerEvent,
+    ToolResult,
+    ToolUse,
+)
+
+__all__ = ["AbortTool", "Effect", "Emit", "RunTool", "Send", "Supersede", "Turns"]
+
+# Ids of replies that are over, so that what comes late is known as such.
+_REMEMBERED = 256
+
+
+@attrs.frozen
+class Emit:
+    """Publish an event."""
+
+    event: ServerEvent
+
+
+@attrs.frozen
+class Send:
+    """Send a command to the model."""
+
+    command: ModelCommand
+
+
+@attrs.frozen
+class Supersede:
+    """Take back the deltas of a reply that nobody has read yet."""
+
+    response_id: str
+
+
+@attrs.frozen
+class RunTool:
+    """Carry out a call."""
+
+    use: ToolUse
+
+
+@attrs.frozen
+class AbortTool:
+    """Stop carrying out a call."""
+
+    call_id: str
+
+
+Effect = Emit | Send | Supersede | RunTool | AbortTool
+
+
+@attrs.define
+class _Reply:
+    id: str
+    calls: dict[str, ToolUse] = attrs.field(factory=dict[str, ToolUse])
+    """Calls whose results the model has not been given."""
+    ended: bool = False
+    """Whether its end has been announced."""
+
+
+@attrs.define
+class Turns:
+    """The replies of one agent. Each method takes what happened and gives what to do, in order."""
+
+    agent_id: str
+    agent_name: str
+    new_id: Callable[[], str] = attrs.field(factory=lambda: map("id_{}".format, itertools.count(1)).__next__)
+    input_tokens: int = attrs.field(init=False, default=0)
+    """Tokens of all replies, those that were cancelled included."""
+    output_tokens: int = attrs.field(init=False, default=0)
+    _replies: dict[str, _Reply] = attrs.field(init=False, factory=dict[str, _Reply])
+    _generating: set[str] = attrs.field(init=False, factory=set[str])
+    _over: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
+    _last: str | None = attrs.field(init=False, default=None)
+    _request_id: str | None = attrs.field(init=False, default=None)
+    _cancel_request: bool = attrs.field(init=False, default=False)
+    _wanted: bool = attrs.field(init=False, default=False)
+
+    def passes(self, response_id: str) -> bool:
+        """Whether what belongs to this reply may be passed on: it has begun and is not over."""
+        reply = self._replies.get(response_id)
+        return reply is not None and not reply.ended
+
+    def is_over(self, response_id: str) -> bool:
+        """Whether this reply has ended for the listener."""
+        return response_id in self._over or (response_id in self._replies and self._replies[response_id].ended)
+
+    @property
+    def generating(self) -> frozenset[str]:
+        """The replies that the provider has not ended."""
+        return frozenset(self._generating)
+
+    # -- what the model says
+
+    def created(self, response_id: str) -> list[Effect]:
+        """A reply begins. One that begins by its first delta, unannounced, comes here too."""
+        if response_id in self._over or response_id in self._replies:
+            return []
+        self._replies[response_id] = _Reply(response_id)
+        self._generating.add(response_id)
+        self._request_id = None
+        effects: list[Effect] = [Emit(AgentResponseCreated(response_id, self.agent_id, self.agent_name))]
+        if self._cancel_request:
+            self._cancel_request = False
+            effects += self._cut(self._replies[response_id], "client_cancelled", tell_model=True)
+        return effects
+
+    def called(self, response_id: str, use: ToolUse) -> list[Effect]:
+        """The model has written a call."""
+        reply = self._replies.get(response_id)
+        if reply is None or use.id in reply.calls:
+            return []
+        if reply.ended:
+            return [self._result_command(use, _CANCELLED)]
+        reply.calls[use.id] = use
+        return [RunTool(use)]
+
+    def done(self, event: ModelResponseDone) -> list[Effect]:
+        """The provider has ended a reply."""
+        self.input_tokens += event.input_tokens
+        self.output_tokens += event.output_tokens
+        effects: list[Effect] = []
+        if event.response_id not in self._over and event.response_id not in self._replies:
+            effects += self.created(event.response_id)
+        self._generating.discard(event.response_id)
+        reply = self._replies.get(event.response_id)
+        if reply is not None and not reply.ended:
+            metadata = {"status": "completed", **event.metadata}
+            effects += self._end(reply, metadata, event.input_tokens, event.output_tokens)
+            if metadata["status"] == "cancelled":
+                effects += self._abandon_calls(reply)
+            self._last = reply.id
+        if reply is not None and not reply.calls:
+            self._forget(reply)
+        return effects + self._create_if_due()
+
+    def heard_speech(self, interrupts: bool) -> list[Effect]:
+        """The user speaks. If that `interrupts`, the provider cancels the reply itself, and it is over here too."""
+        if not interrupts:
+            return []
+        effects: list[Effect] = []
+        # What was generated faster than it could be heard is stale as well.
+        if self._last is not None:
+            effects.append(Supersede(self._last))
+            self._last = None
+        for reply in list(self._replies.values()):
+            if not reply.ended:
+                effects += self._cut(reply, "turn_detected", tell_model=False)
+        return effects
+
+    def failed(self, notice: RequestFailed) -> list[Effect]:
+        """The provider refused a request. What is only a race between its turns and ours is no error."""
+        if notice.request_id == self._request_id:
+            self._request_id = None
+            self._cancel_request = False
+        match notice.conflict:
+            case "nothing_active":
+                return []
+            case "already_active":
+                # The provider began a reply by itself just before it got our request: ours comes after it.
+                self._wanted = True
+                return []
+            case None:
+                error = AgentError(notice.error_type, notice.code, notice.message, self.agent_id, self.agent_name)
+                return [Emit(error), *self._create_if_due()]
+
+    def lost(self) -> list[Effect]:
+        """The provider's session is gone, and what it was generating with it."""
+        effects: list[Effect] = []
+        for reply in list(self._replies.values()):
+            if not reply.ended:
+                effects += self._end(reply, {"status": "failed", "reason": "connection_lost"}, 0, 0)
+            for use in reply.calls.values():
+                effects += [AbortTool(use.id), self._result_event(use, _LOST)]
+            reply.calls.clear()
+            self._forget(reply)
+        self._generating.clear()
+        if self._request_id is not None and not self._cancel_request:
+            self._wanted = True
+        self._request_id = None
+        self._cancel_request = False
+        return effects
+
+    def resumed(self) -> list[Effect]:
+        """A new session is ready, and has been given what the old one had not acknowledged."""
+        return self._create_if_due()
+
+    # -- what the user and the tools do
+
+    def want_reply(self) -> list[Effect]:
+        """Ask for a reply: now, or when the one that is being generated has ended."""
+        self._wanted = True
+        return self._create_if_due()
+
+    def cancel(self) -> list[Effect]:
+        """The client wants silence: every reply is over, one that was asked for and has not begun included."""
+        effects: list[Effect] = []
+        for reply in list(self._replies.values()):
+            if not reply.ended:
+                effects += self._cut(reply, "client_cancelled", tell_model=True)
+            elif reply.calls:
+                effects += self._abandon_calls(reply)
+                self._forget(reply)
+        if self._last is not None:
+            effects.append(Supersede(self._last))
+            self._last = None
+        self._cancel_request = self._request_id is not None
+        return effects
+
+    def answered(self, use: ToolUse, output: str, result: ToolResult | None = None) -> list[Effect]:
+        """A call has been carried out. When it was the last of its reply, the model is asked to go on."""
+        reply = next((reply for reply in self._replies.values() if use.id in reply.calls), None)
+        if reply is None:
+            return []
+        del reply.calls[use.id]
+        effects: list[Effect] = [self._result_command(use, output)]
+        effects.append(
+            Emit(AgentResponseToolResult(result, self.agent_id, self.agent_name))
+            if result is not None
+            else self._result_event(use, output)
+        )
+        if not reply.calls:
+            self._wanted = True
+            if reply.id not in self._generating:
+                self._forget(reply)
+        return effects + self._create_if_due()
+
+    # -- the parts
+
+    def _cut(self, reply: _Reply, reason: str, *, tell_model: bool) -> list[Effect]:
+        effects: list[Effect] = []
+        if tell_model and reply.id in self._generating:
+            effects.append(Send(CancelResponse(self.new_id(), reply.id)))
+        effects += self._abandon_calls(reply)
+        effects.append(Supersede(reply.id))
+        effects += self._end(reply, {"status": "cancelled", "reason": reason}, 0, 0)
+        if reply.id not in self._generating:
+            self._forget(reply)
+        return effects
+
+    def _end(self, reply: _Reply, metadata: dict[str, str], inputs: int, outputs: int) -> list[Effect]:
+        reply.ended = True
+        return [Emit(AgentResponseDone(reply.id, inputs, outputs, metadata, self.agent_id, self.agent_name))]
+
+    def _abandon_calls(self, reply: _Reply) -> list[Effect]:
+        effects: list[Effect] = []
+        for use in reply.calls.values():
+            effects += [
+                AbortTool(use.id),
+                self._result_command(use, _CANCELLED),
+                self._result_event(use, _CANCELLED),
+            ]
+        reply.calls.clear()
+        return effects
+
+    def _forget(self, reply: _Reply) -> None:
+        self._replies.pop(reply.id, None)
+        self._over[reply.id] = None
+        while len(self._over) > _REMEMBERED:
+            del self._over[next(iter(self._over))]
+
+    def _create_if_due(self) -> list[Effect]:
+        if not self._wanted or self._generating or self._request_id is not None:
+            return []
+        self._wanted = False
+        self._request_id = self.new_id()
+        return [Send(CreateResponse(self._request_id))]
+
+    def _result_command(self, use: ToolUse, output: str) -> Send:
+        return Send(AppendToolResult(self.new_id(), use.id, use.name, output))
+
+    def _result_event(self, use: ToolUse, output: str) -> Emit:
+        return Emit(AgentResponseToolResult(ToolResult.text(use, output), self.agent_id, self.agent_name))
+
+
+_CANCELLED = "The call was cancelled: the user interrupted the reply."
+_LOST = "The call was abandoned: the connection to the model was lost."

@@ -1,0 +1,262 @@
+"""The actor that owns the socket to a provider."""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar
+
+import attrs
+import trio
+
+from realtime_actors.actors import Actor, Backoff, MailboxFull, Overflow, Ref, receives
+from realtime_actors.events import (
+    AppendAudio,
+    AppendImage,
+    AppendText,
+    AppendToolResult,
+    CancelResponse,
+    CommitAudio,
+    Configure,
+    CreateResponse,
+    ModelCommand,
+    ModelEvent,
+    ModelNotice,
+    RequestFailed,
+    SessionConfigured,
+    SessionExpired,
+    SessionRefused,
+)
+from realtime_actors.transports import (
+    ConnectFailed,
+    ConnectionClosed,
+    HandshakeRejected,
+    Transport,
+    TransportError,
+    TrioWebSocketTransport,
+    WebSocket,
+    WebSocketOptions,
+)
+
+from .errors import ProviderUnavailable
+from .model import RealtimeModel, WireProtocol
+
+__all__ = ["ConnectionLost", "ConnectionReady", "ProviderConnection", "Resume", "WaitReady"]
+
+log = logging.getLogger("realtime_actors.providers")
+
+
+RECONNECT = Backoff(min=0.25, max=8.0, factor=2.0, jitter=0.5)
+"""How long a connection waits between attempts."""
+
+
+@attrs.frozen
+class WaitReady:
+    """Ask a connection this to know when the provider has accepted the first configuration."""
+
+
+@attrs.frozen
+class ConnectionReady:
+    """Told to the owner: a socket is open and the provider has accepted the configuration. The first is 1."""
+
+    number: int
+
+
+@attrs.frozen
+class ConnectionLost:
+    """Told to the owner: the socket that was ready is gone, and a new one is being opened.
+
+    The owner answers with a `Configure` for the new session, a `Resume`, and then whatever the provider had
+    not acknowledged.
+    """
+
+    number: int
+    reason: str
+
+
+@attrs.frozen
+class Resume:
+    """From the owner: what follows is meant for the socket after the one with this number.
+
+    Commands for the conversation that were queued before it and not sent are passed over, since the owner
+    sends them again; audio is kept.
+    """
+
+    after: int
+
+
+@attrs.define(eq=False)
+class ProviderConnection(Actor):
+    """One connection to a provider, through as many sockets as it takes.
+
+    It tells `owner` every `ModelEvent` and `ModelNotice`, `ConnectionReady` and `ConnectionLost`. It crashes
+    with `ProviderRefused` when the provider will not serve us, and with `ProviderUnavailable` after
+    `max_attempts` attempts in a row that did not lead to an accepted configuration within `ready_timeout` s.
+    """
+
+    # About ten seconds of speech in pieces of 20 ms; the oldest piece makes room when there is no socket.
+    mailbox_capacity: ClassVar[int] = 512
+    mailbox_overflow: ClassVar[Overflow] = "drop_oldest"
+    stop_timeout: ClassVar[float] = 2.0
+
+    model: RealtimeModel
+    owner: Ref
+    transport: Transport = attrs.field(factory=TrioWebSocketTransport)
+    options: WebSocketOptions = attrs.field(factory=WebSocketOptions)
+    ready_timeout: float = 10.0
+    max_attempts: int = 5
+    backoff: Backoff = RECONNECT
+
+    _socket: WebSocket | None = attrs.field(init=False, default=None)
+    _protocol: WireProtocol | None = attrs.field(init=False, default=None)
+    _configuration: Configure | None = attrs.field(init=False, default=None)
+    _configured: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _ready: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _number: int = attrs.field(init=False, default=0)
+    _resumed_after: int = attrs.field(init=False, default=0)
+
+    async def started(self) -> None:
+        """Begin to connect, in the background."""
+        self.context.start_soon(self._run)
+
+    # -- from the owner
+
+    @receives(lane="control")
+    async def configure(self, command: Configure) -> None:
+        """The configuration of the socket that is open, and of those that are opened again and again."""
+        self._configuration = command
+        self._configured.set()
+        if self._ready.is_set():
+            await self._send(command)
+
+    @receives(lane="control")
+    async def cancel(self, command: CancelResponse) -> None:
+        """Goes out before every frame that is not yet begun."""
+        if self._ready.is_set():
+            await self._send(command)
+
+    @receives
+    async def wait_ready(self, _: WaitReady) -> None:
+        """Answers when the provider has accepted the configuration."""
+        await self._ready.wait()
+
+    @receives
+    async def append_audio(self, command: AppendAudio) -> None:
+        """Audio waits for a socket, and is sent again if the socket is lost under it."""
+        while True:
+            await self._ready.wait()
+            if await self._send(command):
+                return
+
+    @receives
+    async def converse(
+        self, command: CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse
+    ) -> None:
+        """What the owner sends again after a loss, so that it goes to one socket only."""
+        await self._ready.wait()
+        if self._resumed_after == self._number - 1:
+            await self._send(command)
+
+    @receives
+    def resume(self, command: Resume) -> None:
+        """What follows in the queue is for the next socket."""
+        self._resumed_after = command.after
+
+    async def _send(self, command: ModelCommand) -> bool:
+        """Send a command. False when the socket was lost: whoever reads from it sees that as well."""
+        socket, protocol = self._socket, self._protocol
+        if socket is None or protocol is None:
+            return False
+        try:
+            for frame in protocol.encode(command):
+                await socket.send(frame)
+        except ConnectionClosed:
+            self._forget_session()
+            return False
+        return True
+
+    def _forget_session(self) -> None:
+        """The session is lost: what follows waits for the next, which needs a configuration of its own."""
+        if self._ready.is_set():
+            self._ready = trio.Event()
+            self._configuration = None
+            self._configured = trio.Event()
+
+    # -- the sockets
+
+    async def _run(self) -> None:
+        attempts = 0
+        while True:
+            number = self._number
+            failure = await self._connect()
+            if self._number > number:
+                attempts = 0
+                await self._inform(ConnectionLost(self._number, str(failure)))
+            attempts += 1
+            if attempts > self.max_attempts:
+                raise ProviderUnavailable(
+                    f"{self.model.provider} could not be reached in {self.max_attempts} attempts: {failure}"
+                ) from failure
+            delay = self.backoff.delay(attempts - 1)
+            log.warning("%s: %s; attempt %d in %.2g s", self.context.path, failure, attempts + 1, delay)
+            await trio.sleep(delay)
+
+    async def _connect(self) -> TransportError:
+        """Open a socket and serve it. Returns why it ended; raises `ProviderRefused` if that is final."""
+        try:
+            async with self.transport.connect(
+                self.model.endpoint(), headers=self.model.headers(), options=self.options
+            ) as socket:
+                await self._serve(socket)
+                return ConnectionClosed(1000, "the provider's session has reached its limit", local=True)
+        except HandshakeRejected as error:
+            refusal = self.model.refusal(error.status, error.body)
+            if refusal is not None:
+                raise refusal from error
+            return error
+        except ConnectionClosed as error:
+            refusal = None if error.local else self.model.closing(error.code, error.reason)
+            if refusal is not None:
+                raise refusal from error
+            return error
+        except ConnectFailed as error:
+            return error
+        finally:
+            self._socket = None
+            self._forget_session()
+
+    async def _serve(self, socket: WebSocket) -> None:
+        """Configure the session, then hear what the provider says until the socket is lost or expires."""
+        self._socket, protocol = socket, self.model.protocol()
+        self._protocol = protocol
+        with trio.CancelScope(deadline=trio.current_time() + self.ready_timeout) as patience:
+            await self._configured.wait()
+            assert self._configuration is not None
+            for frame in protocol.encode(self._configuration):
+                await socket.send(frame)
+            while True:
+                for event in protocol.decode(await socket.receive()):
+                    match event:
+                        case SessionConfigured():
+                            patience.deadline = float("inf")
+                            if not self._ready.is_set():
+                                self._number += 1
+                                self._ready.set()
+                                await self._inform(ConnectionReady(self._number))
+                        case SessionRefused(code, message):
+                            raise self.model.refused(code, message)
+                        case RequestFailed(request_id=request_id, code=code, message=message) if (
+                            request_id == self._configuration.request_id and not self._ready.is_set()
+                        ):
+                            raise self.model.refused(code, message, "configuration")
+                        case SessionExpired():
+                            return
+                        case _:
+                            await self._inform(event)
+        raise ConnectionClosed(1006, f"the configuration was not accepted within {self.ready_timeout:g} s", local=True)
+
+    async def _inform(self, event: ModelEvent | ModelNotice | ConnectionReady | ConnectionLost) -> None:
+        """Tell the owner. While it has no room the socket is not read: the provider feels back pressure."""
+        try:
+            self.owner.tell(event)
+        except MailboxFull:
+            await self.owner.send(event)
