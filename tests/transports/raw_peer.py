@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 import trio
+import trio.testing
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -138,9 +139,9 @@ async def raw_client(port: int, *, trailing: bytes = b"") -> AsyncIterator[RawPe
 
 
 @asynccontextmanager
-async def no_task_left() -> AsyncIterator[None]:
-    """Fails when more tasks live after the block than before it."""
+async def no_task_left(*, besides: int = 0) -> AsyncIterator[None]:
+    """Fails when more tasks live after the block than before it, besides a number of the test's own."""
     before = trio.lowlevel.current_statistics().tasks_living
     yield
     await trio.testing.wait_all_tasks_blocked()
-    assert trio.lowlevel.current_statistics().tasks_living == before
+    assert trio.lowlevel.current_statistics().tasks_living == before + besides
