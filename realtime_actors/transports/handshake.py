@@ -6,6 +6,7 @@ errors, and so that the server can decide by path, origin and token before there
 
 import base64
 import hashlib
+import ipaddress
 import os
 import re
 import urllib.parse
@@ -29,6 +30,7 @@ __all__ = [
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
 _RESERVED_HEADERS = frozenset({"host", "upgrade", "connection", "content-length", "transfer-encoding"})
 
@@ -74,7 +76,7 @@ def parse_url(url: str) -> Target:
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
-        host = (parts.hostname or "").encode("ascii" if ":" in (parts.hostname or "") else "idna").decode("ascii")
+        host = _ascii_host(parts.hostname or "")
     except ValueError:  # the message would quote the URL
         raise InvalidRequest("the WebSocket URL has a host or a port that is not valid") from None
     if parts.scheme not in {"ws", "wss"}:
@@ -94,6 +96,15 @@ def parse_url(url: str) -> Target:
         path=urllib.parse.quote(parts.path, safe="/%:@!$&'()*+,;=~") or "/",
         query=urllib.parse.quote(parts.query, safe="/%:@!$&'()*+,;=~?"),
     )
+
+
+def _ascii_host(host: str) -> str:
+    if ":" in host:
+        return str(ipaddress.IPv6Address(host))
+    name = host.encode("idna").decode("ascii")
+    if name and not _HOST.fullmatch(name):  # the codec lets spaces and the like through
+        raise ValueError
+    return name
 
 
 def upgrade_request(
