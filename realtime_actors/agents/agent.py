@@ -314,6 +314,8 @@ class RealtimeAgent(Actor):
     @receives
     def input_done(self, event: ModelInputDone) -> None:
         self._publish(AgentInputDone(event.item_id, event.audio_end_ms, self._agent_id, self.name))
+        detection = self.model.turn_detection
+        self._apply(self._turns.heard_silence(not isinstance(detection, Manual) and detection.create_response))
 
     @receives
     def input_transcription_delta(self, event: ModelInputTranscriptionDelta) -> None:

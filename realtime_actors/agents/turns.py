@@ -76,8 +76,11 @@ class _Reply:
     id: str
     calls: dict[str, ToolUse] = attrs.field(factory=dict[str, ToolUse])
     """Calls whose results the model has not been given."""
+    answered: bool = False
+    """Whether the model has been given a result, so that it must be asked to go on."""
     ended: bool = False
     """Whether its end has been announced."""
+    cancelled: bool = False
 
 
 @attrs.define
@@ -97,6 +100,8 @@ class Turns:
     _request_id: str | None = attrs.field(init=False, default=None)
     _cancel_request: bool = attrs.field(init=False, default=False)
     _wanted: bool = attrs.field(init=False, default=False)
+    _speaking: bool = attrs.field(init=False, default=False)
+    """Whether the user is speaking: a reply that was asked for waits until that is over."""
 
     def passes(self, response_id: str) -> bool:
         """Whether what belongs to this reply may be passed on: it has begun and is not over."""
@@ -120,6 +125,9 @@ class Turns:
             return []
         self._replies[response_id] = _Reply(response_id)
         self._generating.add(response_id)
+        if self._request_id is None:
+            # The provider replies by itself, to all that it has been given: nothing is left to ask for.
+            self._wanted = False
         self._request_id = None
         effects: list[Effect] = [Emit(AgentResponseCreated(response_id, self.agent_id, self.agent_name))]
         if self._cancel_request:
@@ -148,27 +156,29 @@ class Turns:
         reply = self._replies.get(event.response_id)
         if reply is not None and not reply.ended:
             metadata = {"status": "completed", **event.metadata}
-            effects += self._end(reply, metadata, event.input_tokens, event.output_tokens)
             if metadata["status"] == "cancelled":
-                effects += self._abandon_calls(reply)
+                effects += [*self._abandon_calls(reply), Supersede(reply.id)]
+            effects += self._end(reply, metadata, event.input_tokens, event.output_tokens)
             self._last = reply.id
         if reply is not None and not reply.calls:
-            self._forget(reply)
+            self._close(reply)
         return effects + self._create_if_due()
 
     def heard_speech(self, interrupts: bool) -> list[Effect]:
         """The user speaks. If that `interrupts`, the provider cancels the reply itself, and it is over here too."""
+        self._speaking = True
         if not interrupts:
             return []
-        effects: list[Effect] = []
-        # What was generated faster than it could be heard is stale as well.
-        if self._last is not None:
-            effects.append(Supersede(self._last))
-            self._last = None
+        effects = self._supersede_last()
         for reply in list(self._replies.values()):
             if not reply.ended:
                 effects += self._cut(reply, "turn_detected", tell_model=False)
         return effects
+
+    def heard_silence(self, replies_itself: bool) -> list[Effect]:
+        """The user has stopped speaking. If the provider `replies_itself`, nothing need be asked for."""
+        self._speaking = False
+        return [] if replies_itself else self._create_if_due()
 
     def failed(self, notice: RequestFailed) -> list[Effect]:
         """The provider refused a request. What is only a race between its turns and ours is no error."""
@@ -177,7 +187,11 @@ class Turns:
             self._cancel_request = False
         match notice.conflict:
             case "nothing_active":
-                return []
+                # Whatever was cancelled has ended there, even if its end was never told.
+                for reply in [reply for reply in self._replies.values() if reply.cancelled]:
+                    self._generating.discard(reply.id)
+                    self._forget(reply)
+                return self._create_if_due()
             case "already_active":
                 # The provider began a reply by itself just before it got our request: ours comes after it.
                 self._wanted = True
@@ -197,6 +211,7 @@ class Turns:
             reply.calls.clear()
             self._forget(reply)
         self._generating.clear()
+        self._speaking = False
         if self._request_id is not None and not self._cancel_request:
             self._wanted = True
         self._request_id = None
@@ -216,16 +231,14 @@ class Turns:
 
     def cancel(self) -> list[Effect]:
         """The client wants silence: every reply is over, one that was asked for and has not begun included."""
-        effects: list[Effect] = []
+        effects = self._supersede_last()
         for reply in list(self._replies.values()):
             if not reply.ended:
                 effects += self._cut(reply, "client_cancelled", tell_model=True)
             elif reply.calls:
                 effects += self._abandon_calls(reply)
                 self._forget(reply)
-        if self._last is not None:
-            effects.append(Supersede(self._last))
-            self._last = None
+        self._wanted = False
         self._cancel_request = self._request_id is not None
         return effects
 
@@ -241,13 +254,17 @@ class Turns:
             if result is not None
             else self._result_event(use, output)
         )
-        if not reply.calls:
-            self._wanted = True
-            if reply.id not in self._generating:
-                self._forget(reply)
+        reply.answered = True
+        if not reply.calls and reply.id not in self._generating:
+            self._close(reply)
         return effects + self._create_if_due()
 
     # -- the parts
+
+    def _supersede_last(self) -> list[Effect]:
+        """The last reply may have been generated faster than it is heard: what is left of it is stale."""
+        last, self._last = self._last, None
+        return [] if last is None else [Supersede(last)]
 
     def _cut(self, reply: _Reply, reason: str, *, tell_model: bool) -> list[Effect]:
         effects: list[Effect] = []
@@ -262,6 +279,7 @@ class Turns:
 
     def _end(self, reply: _Reply, metadata: dict[str, str], inputs: int, outputs: int) -> list[Effect]:
         reply.ended = True
+        reply.cancelled = metadata["status"] == "cancelled"
         return [Emit(AgentResponseDone(reply.id, inputs, outputs, metadata, self.agent_id, self.agent_name))]
 
     def _abandon_calls(self, reply: _Reply) -> list[Effect]:
@@ -275,6 +293,11 @@ class Turns:
         reply.calls.clear()
         return effects
 
+    def _close(self, reply: _Reply) -> None:
+        """Nothing is left to do for this reply but to ask for the one that follows its calls, if it had any."""
+        self._wanted = self._wanted or (reply.answered and not reply.cancelled)
+        self._forget(reply)
+
     def _forget(self, reply: _Reply) -> None:
         self._replies.pop(reply.id, None)
         self._over[reply.id] = None
@@ -282,7 +305,7 @@ class Turns:
             del self._over[next(iter(self._over))]
 
     def _create_if_due(self) -> list[Effect]:
-        if not self._wanted or self._generating or self._request_id is not None:
+        if not self._wanted or self._speaking or self._generating or self._request_id is not None:
             return []
         self._wanted = False
         self._request_id = self.new_id()
