@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
@@ -452,17 +452,30 @@ class TestErrors:
             ModelError("e", "invalid_value", "Not a voice. (session.audio.output)")
         ]
 
-    def test_an_error_names_the_request_it_answers(self, protocol: WireProtocol) -> None:
-        said = "Cancellation failed: no active response found"
-        assert decode(protocol, *FRAMES["errors"]) == [
-            RequestFailed("c7", "invalid_request_error", "response_cancel_not_active", said, "nothing_active"),
+    @pytest.mark.parametrize(
+        ("code", "conflict"),
+        [
+            ("response_cancel_not_active", "nothing_active"),
+            ("conversation_already_has_active_response", "already_active"),
+            ("input_audio_buffer_commit_empty", None),
+        ],
+    )
+    def test_an_error_that_answers_a_request_names_it_and_tells_races_apart(
+        self, protocol: WireProtocol, code: str, conflict: Literal["already_active", "nothing_active"] | None
+    ) -> None:
+        error = {**FRAMES["errors"][0]["error"], "code": code, "message": "No."}
+        assert decode(protocol, {"type": "error", "error": error}) == [
+            RequestFailed("c7", "invalid_request_error", code, "No.", conflict)
         ]
 
+    @pytest.mark.parametrize("request_id", [None, "r1"])
     @pytest.mark.parametrize(
         "code", ["invalid_api_key", "model_not_found", "insufficient_quota", "beta_api_shape_disabled"]
     )
-    def test_what_is_refused_for_good(self, protocol: WireProtocol, code: str) -> None:
-        error = {"type": "invalid_request_error", "code": code, "message": "No."}
+    def test_what_is_refused_for_good_is_so_whatever_was_asked(
+        self, protocol: WireProtocol, code: str, request_id: str | None
+    ) -> None:
+        error = {"type": "invalid_request_error", "code": code, "message": "No.", "event_id": request_id}
         assert decode(protocol, {"type": "error", "error": error}) == [
             ModelError("invalid_request_error", code, "No."),
             SessionRefused(code, "No."),
@@ -477,10 +490,11 @@ class TestErrors:
         assert decode(protocol, {"type": "error", **error}) == [ModelError("error", "", "the provider gives no reason")]
 
     def test_the_key_is_not_repeated(self, protocol: WireProtocol) -> None:
-        error = {"code": "invalid_api_key", "message": f"Incorrect: {KEY}", "event_id": "r"}
-        events = decode(protocol, {"type": "error", "error": error})
-        assert len(events) == 2
-        assert KEY not in repr(events)
+        for fields in ({"code": "invalid_api_key"}, {"event_id": "r"}, {}):
+            error = {"message": f"Incorrect: {KEY}", **fields}
+            events = decode(protocol, {"type": "error", "error": error})
+            assert "Incorrect" in repr(events)
+            assert KEY not in repr(events)
 
 
 class TestMalformed:
