@@ -164,13 +164,15 @@ async def _shake_hands(
     )
 
 
-async def next_event(http: h11.Connection, stream: trio.abc.Stream) -> h11.Event | type[h11.PAUSED]:
+async def next_event(
+    http: h11.Connection, stream: trio.abc.Stream, receive_size: int = _RECEIVE_SIZE
+) -> h11.Event | type[h11.PAUSED]:
     """h11's next event, reading from the stream what it needs; its errors and the stream's come out."""
     while True:
         event = http.next_event()
         if not isinstance(event, type) or issubclass(event, h11.PAUSED):
             return event
-        http.receive_data(bytes(await stream.receive_some(_RECEIVE_SIZE)))
+        http.receive_data(bytes(await stream.receive_some(receive_size)))
 
 
 async def _read_body(http: h11.Connection, stream: trio.abc.Stream) -> bytes:

@@ -36,7 +36,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_RECEIVE_SIZE = 65536
+_RECEIVE_SIZE = 4096  # what a request may exceed its limits by
 _REFUSALS = 64  # connections over the limit that are told so at a time; more are dropped without a word
 
 
@@ -234,7 +234,8 @@ class _Server:
         request = await self._read(http, stream)
         answer = await self._decide(request) if isinstance(request, Request) else request
         if isinstance(answer, Response):
-            await self._answer(http, stream, answer)
+            head_only = isinstance(request, Request) and request.method == "HEAD"
+            await self._answer(http, stream, answer, head_only)
         elif isinstance(request, Request):
             await self._switch(http, stream, request, answer)
 
@@ -242,12 +243,12 @@ class _Server:
         body = bytearray()
         try:
             with trio.fail_after(self.options.request_timeout):
-                head = await next_event(http, stream)
+                head = await next_event(http, stream, _RECEIVE_SIZE)
                 if not isinstance(head, h11.Request):
                     raise trio.BrokenResourceError("nothing was asked")
                 if http.they_are_waiting_for_100_continue:
                     await stream.send_all(http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-                while isinstance(event := await next_event(http, stream), h11.Data):
+                while isinstance(event := await next_event(http, stream, _RECEIVE_SIZE), h11.Data):
                     body += event.data
                     if len(body) > self.options.max_body_size:
                         return Response.text(413, f"a body is limited to {self.options.max_body_size} bytes")
@@ -275,12 +276,14 @@ class _Server:
             logger.exception("no answer to %s %s; the client gets status 500", request.method, request.path)
             return Response.text(500, "internal server error")
 
-    async def _answer(self, http: h11.Connection, stream: trio.SocketStream, response: Response) -> None:
+    async def _answer(
+        self, http: h11.Connection, stream: trio.SocketStream, response: Response, head_only: bool
+    ) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}
         headers |= {"content-length": str(len(response.body)), "connection": "close"}
         data = http.send(h11.Response(status_code=response.status, headers=list(headers.items()))) or b""
-        # What h11 gives back for a body depends on the method: nothing for HEAD.
-        data += http.send(h11.Data(data=response.body)) or b""
+        if not head_only:
+            data += http.send(h11.Data(data=response.body)) or b""
         data += http.send(h11.EndOfMessage()) or b""
         with trio.move_on_after(self.options.request_timeout):
             await stream.send_all(data)

@@ -45,7 +45,8 @@ class TrioWebSocketTransport(StreamTransport):
         raised: BaseException | None = None
         try:
             async with trio.open_nursery() as nursery:
-                await nursery.start(websocket.run)
+                with trio.CancelScope(shield=True):  # at once; so that even then the peer gets its Close
+                    await nursery.start(websocket.run)
                 code = 1000
                 try:
                     yield websocket

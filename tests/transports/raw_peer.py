@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -114,7 +114,7 @@ class RawPeer:
 
 
 @asynccontextmanager
-async def raw_server(handler: Callable[[RawPeer], Awaitable[None]]) -> AsyncIterator[int]:
+async def raw_server(handler: Callable[[RawPeer], Awaitable[None]]) -> AsyncGenerator[int]:
     """A TCP server on a free loopback port whose connections are handled byte by byte; gives the port."""
 
     async def connection(stream: trio.SocketStream) -> None:
@@ -129,7 +129,7 @@ async def raw_server(handler: Callable[[RawPeer], Awaitable[None]]) -> AsyncIter
 
 
 @asynccontextmanager
-async def raw_client(port: int, *, trailing: bytes = b"") -> AsyncIterator[RawPeer]:
+async def raw_client(port: int, *, trailing: bytes = b"") -> AsyncGenerator[RawPeer]:
     """A raw WebSocket client, its handshake done."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream:
@@ -139,7 +139,7 @@ async def raw_client(port: int, *, trailing: bytes = b"") -> AsyncIterator[RawPe
 
 
 @asynccontextmanager
-async def no_task_left(*, besides: int = 0) -> AsyncIterator[None]:
+async def no_task_left(*, besides: int = 0) -> AsyncGenerator[None]:
     """Fails when more tasks live after the block than before it, besides a number of the test's own."""
     before = trio.lowlevel.current_statistics().tasks_living
     yield

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -173,18 +174,18 @@ async def test_a_refused_connection(autojump_clock: MockClock, transport: Stream
 class Unresolvable(trio.abc.HostnameResolver):
     """A name server that knows nothing."""
 
-    async def getaddrinfo(self, *_: object, **__: object) -> list[object]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> list[Any]:
         await trio.lowlevel.checkpoint()
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    async def getnameinfo(self, *_: object) -> tuple[str, str]:
+    async def getnameinfo(self, *args: Any, **kwargs: Any) -> tuple[str, str]:
         raise NotImplementedError
 
 
 class Silent(Unresolvable):
     """A name server that does not answer."""
 
-    async def getaddrinfo(self, *_: object, **__: object) -> list[object]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> list[Any]:
         await trio.sleep_forever()
         raise AssertionError
 
@@ -217,7 +218,7 @@ async def tls_server(
     authority: trustme.CA, handler: Callable[[RawPeer], Awaitable[None]], *, name: str = "127.0.0.1"
 ) -> AsyncGenerator[int, None]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name).configure_cert(context)
+    authority.issue_cert(name).configure_cert(context)  # pyright: ignore[reportUnknownMemberType] (pyOpenSSL's type)
 
     async def connection(raw: RawPeer) -> None:
         assert isinstance(raw.stream, trio.SocketStream)
@@ -234,7 +235,7 @@ async def tls_server(
 
 def trusting(authority: trustme.CA) -> TrioWebSocketTransport:
     context = ssl.create_default_context()
-    authority.configure_trust(context)
+    authority.configure_trust(context)  # pyright: ignore[reportUnknownMemberType] (pyOpenSSL's type)
     return TrioWebSocketTransport(ssl_context=context)
 
 

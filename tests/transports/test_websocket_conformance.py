@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 import trio.testing
-from conftest import type_of_network
+from networks import Network
 from trio.testing import MockClock
 
 from realtime_actors.transports import (
@@ -36,7 +36,7 @@ async def echo(websocket: WebSocket) -> None:
 
 @pytest.mark.parametrize("message", ["hello", b"\x00\xff", "", b"", "é€😀" * 1000, bytes(300_000), "x" * 70_000])
 async def test_messages_arrive_as_they_were_sent(
-    autojump_clock: MockClock, network: type_of_network, message: str | bytes
+    autojump_clock: MockClock, network: Network, message: str | bytes
 ) -> None:
     async with network(upgrade_to(echo)) as (transport, url), transport.connect(url) as websocket:
         await websocket.send(message)
@@ -45,9 +45,7 @@ async def test_messages_arrive_as_they_were_sent(
         assert type(received) is type(message)
 
 
-async def test_concurrent_senders_are_served_in_order_and_whole(
-    autojump_clock: MockClock, network: type_of_network
-) -> None:
+async def test_concurrent_senders_are_served_in_order_and_whole(autojump_clock: MockClock, network: Network) -> None:
     async with network(upgrade_to(echo)) as (transport, url), transport.connect(url) as websocket:
         messages = [str(number) * 10_000 for number in range(20)]
         async with trio.open_nursery() as nursery:
@@ -57,7 +55,7 @@ async def test_concurrent_senders_are_served_in_order_and_whole(
         assert [await websocket.receive() for _ in messages] == messages
 
 
-async def test_the_request_reaches_the_server(autojump_clock: MockClock, network: type_of_network) -> None:
+async def test_the_request_reaches_the_server(autojump_clock: MockClock, network: Network) -> None:
     requests: list[Request] = []
 
     async def respond(request: Request) -> Upgrade:
@@ -82,7 +80,7 @@ async def test_the_request_reaches_the_server(autojump_clock: MockClock, network
     assert request.subprotocols == ("first", "second")
 
 
-async def test_a_refusal_carries_status_headers_and_body(autojump_clock: MockClock, network: type_of_network) -> None:
+async def test_a_refusal_carries_status_headers_and_body(autojump_clock: MockClock, network: Network) -> None:
     async def respond(_: Request) -> Response:
         return Response(status=401, headers={"X-Why": "secret-value"}, body=b"no key sk-123" + bytes(10_000))
 
@@ -101,7 +99,7 @@ async def test_a_refusal_carries_status_headers_and_body(autojump_clock: MockClo
 
 
 async def test_a_server_that_fails_to_answer_gives_500(
-    autojump_clock: MockClock, network: type_of_network, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def respond(_: Request) -> Response:
         raise ZeroDivisionError
@@ -114,7 +112,7 @@ async def test_a_server_that_fails_to_answer_gives_500(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_the_peers_close_comes_after_its_messages(autojump_clock: MockClock, network: type_of_network) -> None:
+async def test_the_peers_close_comes_after_its_messages(autojump_clock: MockClock, network: Network) -> None:
     async def handler(websocket: WebSocket) -> None:
         await websocket.send("last words")
         await websocket.aclose(4401, "token expired")
@@ -131,7 +129,7 @@ async def test_the_peers_close_comes_after_its_messages(autojump_clock: MockCloc
 
 
 async def test_our_own_close_is_local_idempotent_and_reaches_the_peer(
-    autojump_clock: MockClock, network: type_of_network
+    autojump_clock: MockClock, network: Network
 ) -> None:
     seen: list[ConnectionClosed] = []
 
@@ -156,9 +154,7 @@ async def test_our_own_close_is_local_idempotent_and_reaches_the_peer(
     assert [(closed.code, closed.reason, closed.local) for closed in seen] == [(4000, "enough", False)]
 
 
-async def test_a_waiting_receive_ends_when_another_task_closes(
-    autojump_clock: MockClock, network: type_of_network
-) -> None:
+async def test_a_waiting_receive_ends_when_another_task_closes(autojump_clock: MockClock, network: Network) -> None:
     async with network(upgrade_to(echo)) as (transport, url), transport.connect(url) as websocket:
         with pytest.RaisesGroup(ConnectionClosed):
             async with trio.open_nursery() as nursery:
@@ -169,7 +165,7 @@ async def test_a_waiting_receive_ends_when_another_task_closes(
 
 @pytest.mark.parametrize(("ending", "code"), [("return", 1000), ("raise", 1011), ("cancel", 1001)])
 async def test_how_the_block_ends_is_what_the_peer_sees(
-    autojump_clock: MockClock, network: type_of_network, ending: str, code: int
+    autojump_clock: MockClock, network: Network, ending: str, code: int
 ) -> None:
     seen: list[int] = []
 
@@ -203,7 +199,7 @@ async def test_how_the_block_ends_is_what_the_peer_sees(
 
 
 async def test_a_handler_that_raises_closes_with_1011_and_hurts_nobody_else(
-    autojump_clock: MockClock, network: type_of_network, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def handler(websocket: WebSocket) -> None:
         if await websocket.receive() == "crash":
@@ -227,7 +223,7 @@ async def test_a_handler_that_raises_closes_with_1011_and_hurts_nobody_else(
 
 
 async def test_a_handler_that_returns_closes_with_1000(
-    autojump_clock: MockClock, network: type_of_network, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def handler(websocket: WebSocket) -> None:
         await websocket.receive()
@@ -241,7 +237,7 @@ async def test_a_handler_that_returns_closes_with_1000(
 
 
 async def test_an_error_about_another_websocket_is_not_a_normal_end(
-    autojump_clock: MockClock, network: type_of_network, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def handler(websocket: WebSocket) -> None:
         raise ConnectionClosed(1006, "upstream")
@@ -256,7 +252,7 @@ async def test_an_error_about_another_websocket_is_not_a_normal_end(
 @pytest.mark.parametrize("message", ["é" * 600, b"x" * 1001], ids=["text over in bytes, not in characters", "bytes"])
 @pytest.mark.parametrize("direction", ["up", "down"])
 async def test_a_message_over_the_limit_in_bytes_closes_with_1009(
-    autojump_clock: MockClock, network: type_of_network, message: str | bytes, direction: str
+    autojump_clock: MockClock, network: Network, message: str | bytes, direction: str
 ) -> None:
     small = WebSocketOptions(max_message_size=1000)
     ends: dict[str, ConnectionClosed] = {}
@@ -284,9 +280,7 @@ async def test_a_message_over_the_limit_in_bytes_closes_with_1009(
     assert (ends["sender"].code, ends["sender"].local) == (1009, False)
 
 
-async def test_unread_messages_are_bounded_and_none_is_lost(
-    autojump_clock: MockClock, network: type_of_network
-) -> None:
+async def test_unread_messages_are_bounded_and_none_is_lost(autojump_clock: MockClock, network: Network) -> None:
     count, size = 400, 50_000
     sent = 0
 
@@ -313,7 +307,7 @@ async def test_unread_messages_are_bounded_and_none_is_lost(
 
 
 async def test_a_send_cancelled_while_it_goes_out_ends_the_connection(
-    autojump_clock: MockClock, network: type_of_network
+    autojump_clock: MockClock, network: Network
 ) -> None:
     seen: list[int] = []
     wake = trio.Event()
@@ -341,7 +335,7 @@ async def test_a_send_cancelled_while_it_goes_out_ends_the_connection(
     assert seen == [1006]
 
 
-async def test_a_send_cancelled_in_the_queue_does_no_harm(autojump_clock: MockClock, network: type_of_network) -> None:
+async def test_a_send_cancelled_in_the_queue_does_no_harm(autojump_clock: MockClock, network: Network) -> None:
     wake = trio.Event()
     received: list[str | bytes] = []
 
@@ -371,7 +365,7 @@ async def test_a_send_cancelled_in_the_queue_does_no_harm(autojump_clock: MockCl
     assert received == [*[bytes(1_000_000)] * 20, "the end"]
 
 
-async def test_a_cancelled_receive_loses_nothing(autojump_clock: MockClock, network: type_of_network) -> None:
+async def test_a_cancelled_receive_loses_nothing(autojump_clock: MockClock, network: Network) -> None:
     async with network(upgrade_to(echo)) as (transport, url), transport.connect(url) as websocket:
         with trio.move_on_after(1):
             await websocket.receive()
@@ -384,7 +378,7 @@ async def test_a_cancelled_receive_loses_nothing(autojump_clock: MockClock, netw
         assert await websocket.receive() == "one"
 
 
-async def test_statistics_count_messages_and_bytes(autojump_clock: MockClock, network: type_of_network) -> None:
+async def test_statistics_count_messages_and_bytes(autojump_clock: MockClock, network: Network) -> None:
     async with network(upgrade_to(echo)) as (transport, url), transport.connect(url) as websocket:
         await websocket.send("é")
         await websocket.send(b"abc")
@@ -397,9 +391,7 @@ async def test_statistics_count_messages_and_bytes(autojump_clock: MockClock, ne
 
 
 @pytest.mark.parametrize("code", [0, 999, 5000, 70_000])
-async def test_an_impossible_close_code_is_refused(
-    autojump_clock: MockClock, network: type_of_network, code: int
-) -> None:
+async def test_an_impossible_close_code_is_refused(autojump_clock: MockClock, network: Network, code: int) -> None:
     async with network(upgrade_to(echo)) as (transport, url), transport.connect(url) as websocket:
         with pytest.raises(ValueError, match="close code"):
             await websocket.aclose(code)
@@ -417,7 +409,7 @@ async def test_an_impossible_close_code_is_refused(
     ],
 )
 async def test_what_http_cannot_carry_is_refused_before_anything_is_sent(
-    autojump_clock: MockClock, network: type_of_network, headers: list[tuple[str, str]], subprotocols: list[str]
+    autojump_clock: MockClock, network: Network, headers: list[tuple[str, str]], subprotocols: list[str]
 ) -> None:
     async def respond(_: Request) -> Response:
         raise AssertionError

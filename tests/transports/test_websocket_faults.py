@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-import trio.testing
 from raw_peer import (
     BINARY,
     CLOSE,
