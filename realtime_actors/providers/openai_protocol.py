@@ -10,8 +10,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
-import attrs
-import orjson
 import pybase64
 
 from realtime_actors.events import (
@@ -37,20 +35,17 @@ from realtime_actors.events import (
     ModelResponseAudioTranscriptDone,
     ModelResponseCreated,
     ModelResponseDone,
-    ModelResponseToolUseDelta,
-    ModelResponseToolUseDone,
     ModelSessionCreated,
     RequestFailed,
     SessionConfigured,
     SessionExpired,
     SessionRefused,
-    ToolUse,
 )
 
+from .calls import FunctionCalls, forget_oldest
 from .json_wire import (
     Decoded,
     JSONProtocol,
-    Malformed,
     Message,
     as_count,
     as_list,
@@ -66,11 +61,9 @@ __all__ = ["OpenAIProtocol"]
 
 logger = logging.getLogger(__name__)
 
-# What a socket remembers at most. A provider that ends its responses and acknowledges items stays far below.
-MOST_CALLS = 64
-MOST_REPORTED = 1024
+# What is remembered at most. A provider that acknowledges items stays far below.
 MOST_SENT_ITEMS = 1024
-LONGEST_ARGUMENTS = 1 << 18
+
 CONFLICTS: Mapping[str, Literal["already_active", "nothing_active"]] = {
     "conversation_already_has_active_response": "already_active",
     "response_cancel_not_active": "nothing_active",
@@ -81,32 +74,19 @@ _ENDINGS = frozenset({"completed", "cancelled", "failed", "incomplete"})
 _UNFINISHED = ("incomplete", "in_progress")
 
 
-@attrs.define
-class _Call:
-    """A function call that is being written."""
-
-    key: str
-    response_id: str
-    item_id: str
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-
 class OpenAIProtocol(JSONProtocol):
     """One socket of OpenAI's wire. Whatever is remembered is found by its id, never as the current one.
 
     A dialect is a subclass with another table of `decoders`.
     """
 
-    __slots__ = ("_calls", "_format", "_reported", "_sent", "_session")
+    __slots__ = ("_calls", "_format", "_sent", "_session")
 
     def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
         super().__init__(model)
         self._session = session
         self._format = AudioFormat(rate=model.output_rate)
-        self._calls: dict[str, _Call] = {}  # by item id, until their response is done
-        self._reported: dict[str, None] = {}  # ids of the latest calls that were reported as done
+        self._calls = FunctionCalls(model.provider)
         self._sent: dict[str, None] = {}  # ids of our items that are not acknowledged
 
     # To the provider
@@ -156,7 +136,7 @@ class OpenAIProtocol(JSONProtocol):
     def _item(self, item_id: str, item: Message) -> Message:
         self._sent[item_id] = None
         if len(self._sent) > MOST_SENT_ITEMS:
-            lost = _forget_oldest(self._sent)
+            lost = forget_oldest(self._sent)
             logger.warning("%s has not acknowledged item %s for long: it is given up", self._model.provider, lost)
         return {"type": "conversation.item.create", "event_id": item_id, "item": {"id": item_id, **item}}
 
@@ -275,88 +255,44 @@ class OpenAIProtocol(JSONProtocol):
     def _usage(self, message: Message, response: Message) -> Message:
         return as_object(response.get("usage"))
 
-    # Function calls. What there is to know of one may come in any of four events; it is reported once, when
-    # it is known whole.
+    # Function calls: any of four events may be the one that tells of a call
 
     def _output_item_added(self, message: Message) -> Decoded:
         item = need_object(message, "item")
         if item.get("type") == "function_call":
-            self._call(need_text(message, "response_id"), as_text(item.get("id")), item)
+            self._calls.note(need_text(message, "response_id"), as_text(item.get("id")), item)
         return []
 
     def _arguments_delta(self, message: Message) -> Decoded:
-        delta = need_text(message, "delta")
-        call = self._call(need_text(message, "response_id"), need_text(message, "item_id"), message)
-        if len(call.arguments) + len(delta) > LONGEST_ARGUMENTS:
-            raise Malformed(f"the arguments of call {call.id} are longer than {LONGEST_ARGUMENTS} characters")
-        call.arguments += delta
-        use = ToolUse(id=call.id, name=call.name, raw_input=call.arguments)
-        return [ModelResponseToolUseDelta(call.response_id, call.item_id, use)]
+        ids = need_text(message, "response_id"), need_text(message, "item_id")
+        return [self._calls.extend(*ids, message, need_text(message, "delta"))]
 
     def _arguments_done(self, message: Message) -> Decoded:
-        call = self._call(need_text(message, "response_id"), need_text(message, "item_id"), message)
-        arguments = message.get("arguments")
-        call.arguments = as_text(arguments) or call.arguments
-        if not isinstance(arguments, str) and not call.arguments:
-            return []  # the item that follows has them
-        return self._report(call)
+        ids = need_text(message, "response_id"), need_text(message, "item_id")
+        return [*self._calls.complete(*ids, message, last=False)]
 
     def _output_item_done(self, message: Message) -> Decoded:
         item = need_object(message, "item")
         if item.get("type") != "function_call" or item.get("status") in _UNFINISHED:
             return []
-        return self._whole_call(need_text(message, "response_id"), item)
+        ids = need_text(message, "response_id"), as_text(item.get("id"))
+        return [*self._calls.complete(*ids, item, last=True)]
 
     def _last_calls(self, response_id: str, response: Message, status: str) -> Decoded:
-        """The calls that no other event has told of; the others of the response are forgotten."""
+        """The calls that no other event has told of."""
         decoded: Decoded = []
+        completed = status == "completed"
         for value in as_list(response.get("output")):
             item = as_object(value)
             # What a response that was cut short holds may be half a call, unless it says that it is whole.
-            whole = item.get("status") == "completed" or (
-                status == "completed" and item.get("status") not in _UNFINISHED
-            )
+            whole = item.get("status") == "completed" or (completed and item.get("status") not in _UNFINISHED)
             if item.get("type") == "function_call" and whole:
-                decoded += self._whole_call(response_id, item)
-        for call in [call for call in self._calls.values() if call.response_id == response_id]:
-            if status == "completed":
-                decoded += self._report(call)
-            if self._calls.pop(call.key, None) is not None and status == "completed":
-                decoded.append(self._protocol_error(f"response {response_id} has a call without a name or an id"))
+                decoded += self._calls.complete(response_id, as_text(item.get("id")), item, last=True)
+        reported, nameless = self._calls.forget(response_id, completed=completed)
+        decoded += reported
+        if nameless:
+            decoded.append(self._protocol_error(f"response {response_id} has a call without a name or an id"))
         return decoded
-
-    def _whole_call(self, response_id: str, item: Message) -> Decoded:
-        call = self._call(response_id, as_text(item.get("id")), item)
-        call.arguments = as_text(item.get("arguments")) or call.arguments
-        return self._report(call)
-
-    def _call(self, response_id: str, item_id: str, source: Message) -> _Call:
-        """The call of this item, with what the source knows of it."""
-        call_id = as_text(source.get("call_id"))
-        key = item_id or call_id
-        call = self._calls.get(key)
-        if call is None:
-            call = self._calls[key] = _Call(key, response_id, item_id)
-            if len(self._calls) > MOST_CALLS:
-                lost = _forget_oldest(self._calls)
-                logger.warning("%s has not completed call %s for long: it is given up", self._model.provider, lost)
-        call.id = call.id or call_id
-        call.name = call.name or as_text(source.get("name"))
-        return call
-
-    def _report(self, call: _Call) -> Decoded:
-        """That the call is complete, if it is known whole and was not reported."""
-        if not call.id or not call.name:
-            return []
-        del self._calls[call.key]
-        if call.id in self._reported or call.key in self._reported:
-            return []
-        for known in (call.id, call.key):
-            self._reported[known] = None
-        while len(self._reported) > MOST_REPORTED:
-            _forget_oldest(self._reported)
-        use = ToolUse(call.id, call.name, _arguments(call.arguments), call.arguments)
-        return [ModelResponseToolUseDone(call.response_id, call.item_id, use)]
 
     # Errors
 
@@ -417,17 +353,3 @@ class OpenAIProtocol(JSONProtocol):
         "rate_limits.updated": _nothing,
         "error": _error_event,
     }
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    """The arguments, empty where they are not a JSON object: the text is there to say so."""
-    try:
-        return as_object(orjson.loads(text))
-    except orjson.JSONDecodeError:
-        return {}
-
-
-def _forget_oldest(remembered: dict[str, Any]) -> str:
-    oldest = next(iter(remembered))
-    del remembered[oldest]
-    return oldest

@@ -345,6 +345,12 @@ class TestCalls:
         assert calls(decode(protocol, second["added"], second["done"])) == []
         assert calls(decode(protocol, second["item"])) == [reported(2)]
 
+    def test_an_item_without_arguments_is_a_call_without_arguments(self, protocol: WireProtocol) -> None:
+        frame = call_frames()["item"]
+        frame["item"]["arguments"] = None
+        [call] = calls(decode(protocol, frame))
+        assert call.tool_use == ToolUse("call_1", "add", {}, "")
+
     def test_a_completed_response_ends_a_call_that_has_no_end_of_its_own(self, protocol: WireProtocol) -> None:
         frames = call_frames()
         assert calls(decode(protocol, frames["added"], frames["delta"], done())) == [reported()]
