@@ -81,12 +81,13 @@ class _TrioWebSocket(WebSocket):
         # Shielded: when the owner is cancelled, reading and writing go on until the Close is exchanged, or cut.
         self._scope = trio.CancelScope(shield=True)
         self._finished = trio.Event()
+        self._broken = False
         self._messages_sent = 0
         self._bytes_sent = 0
 
     @property
     def closed(self) -> ConnectionClosed | None:
-        return self._inbox.error() if self._inbox.closed else None
+        return self._inbox.error() if self._inbox.closed or self._broken else None
 
     async def send(self, message: str | bytes) -> None:
         if self._inbox.closed:
@@ -95,6 +96,7 @@ class _TrioWebSocket(WebSocket):
         try:
             await self._link.send_message(message)
         except trio_websocket.ConnectionClosed:
+            self._broken = True  # the inbox stays open: what the peer said before may still be read
             raise self._inbox.error() from None
         self._messages_sent += 1
         self._bytes_sent += payload_size(message)

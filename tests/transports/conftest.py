@@ -2,8 +2,21 @@
 
 import pytest
 from networks import NETWORKS, STREAM_TRANSPORTS, Network
+from trio.testing import MockClock
 
 from realtime_actors.transports import StreamTransport
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Jumps once nothing has happened for 10 ms, not at once: even the loopback takes its time on a busy machine."""
+    return MockClock(autojump_threshold=0.01)
+
+
+@pytest.fixture
+def patient_clock() -> MockClock:
+    """For megabytes: while TCP's windows open and close, nothing may happen for longer."""
+    return MockClock(autojump_threshold=0.1)
 
 
 @pytest.fixture(params=list(NETWORKS.values()), ids=list(NETWORKS))

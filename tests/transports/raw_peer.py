@@ -42,6 +42,7 @@ class RawPeer:
 
     stream: trio.abc.Stream
     buffer: bytearray = attrs.field(factory=bytearray)
+    turn: trio.StrictFIFOLock = attrs.field(factory=trio.StrictFIFOLock)
 
     async def fill(self) -> bool:
         """Read more; false at the end of the stream or when it was reset."""
@@ -88,7 +89,8 @@ class RawPeer:
                 return struct.unpack("!H", payload[:2])[0] if payload else 1005
 
     async def send(self, data: bytes) -> None:
-        await self.stream.send_all(data)
+        async with self.turn:
+            await self.stream.send_all(data)
 
     async def wait_eof(self) -> None:
         """Return when the other side has closed the connection."""

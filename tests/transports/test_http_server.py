@@ -149,7 +149,7 @@ async def test_one_port_serves_both(autojump_clock: MockClock, transport: Stream
     ],
 )
 async def test_what_cannot_be_served_is_told_why(
-    autojump_clock: MockClock, request_text: str, status: int, caplog: pytest.LogCaptureFixture
+    patient_clock: MockClock, request_text: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving() as address:
         answer = await exchange(address.port, request_text)
@@ -165,7 +165,7 @@ async def test_a_slow_request_is_given_up(autojump_clock: MockClock) -> None:
         assert 3 <= trio.current_time() < 6.1
 
 
-async def test_a_client_that_does_not_read_its_answer_is_given_up(autojump_clock: MockClock) -> None:
+async def test_a_client_that_does_not_read_its_answer_is_given_up(patient_clock: MockClock) -> None:
     async def large(_: Request) -> Response:
         return Response(body=bytes(50_000_000))
 

@@ -36,7 +36,7 @@ async def echo(websocket: WebSocket) -> None:
 
 @pytest.mark.parametrize("message", ["hello", b"\x00\xff", "", b"", "é€😀" * 1000, bytes(300_000), "x" * 70_000])
 async def test_messages_arrive_as_they_were_sent(
-    autojump_clock: MockClock, network: Network, message: str | bytes
+    patient_clock: MockClock, network: Network, message: str | bytes
 ) -> None:
     async with network(upgrade_to(echo)) as (transport, url), transport.connect(url) as websocket:
         await websocket.send(message)
@@ -280,7 +280,7 @@ async def test_a_message_over_the_limit_in_bytes_closes_with_1009(
     assert (ends["sender"].code, ends["sender"].local) == (1009, False)
 
 
-async def test_unread_messages_are_bounded_and_none_is_lost(autojump_clock: MockClock, network: Network) -> None:
+async def test_unread_messages_are_bounded_and_none_is_lost(patient_clock: MockClock, network: Network) -> None:
     count, size = 400, 50_000
     sent = 0
 
@@ -307,7 +307,7 @@ async def test_unread_messages_are_bounded_and_none_is_lost(autojump_clock: Mock
 
 
 async def test_a_send_cancelled_while_it_goes_out_ends_the_connection(
-    autojump_clock: MockClock, network: Network
+    patient_clock: MockClock, network: Network
 ) -> None:
     seen: list[int] = []
     wake = trio.Event()
@@ -335,7 +335,7 @@ async def test_a_send_cancelled_while_it_goes_out_ends_the_connection(
     assert seen == [1006]
 
 
-async def test_a_send_cancelled_in_the_queue_does_no_harm(autojump_clock: MockClock, network: Network) -> None:
+async def test_a_send_cancelled_in_the_queue_does_no_harm(patient_clock: MockClock, network: Network) -> None:
     wake = trio.Event()
     received: list[str | bytes] = []
 
