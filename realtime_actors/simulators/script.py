@@ -155,7 +155,10 @@ def _incomplete(table: dict[str, Any], kind: str, where: str) -> Part:
 def _stall(table: dict[str, Any], kind: str, where: str) -> Part:
     if table[kind] is True:
         return brain.Stall(None)
-    return brain.Stall(float(_typed(table[kind], (int, float), f"{where}.{kind}")))
+    seconds = float(_typed(table[kind], (int, float), f"{where}.{kind}"))
+    if not seconds >= 0:
+        raise ScriptError(f"{where}.{kind} must be 0 seconds or more, or true, not {seconds}.")
+    return brain.Stall(seconds)
 
 
 def _drop(table: dict[str, Any], kind: str, where: str) -> Part:

@@ -32,7 +32,7 @@ class ScriptedBrain:
     """A brain that follows a script. One script serves all connections of a simulator, in the order they ask.
 
     Raises:
-        ScriptError: a `when` is not a regular expression.
+        ScriptError: a `when` is not a regular expression, or `ms_per_character` is negative.
     """
 
     replies: Sequence[Reply] = ()
@@ -49,6 +49,8 @@ class ScriptedBrain:
     _transcripts_used: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
+        if self.ms_per_character < 0:
+            raise ScriptError(f"ms_per_character must be 0 or more, not {self.ms_per_character}.")
         for index, reply in enumerate(self.replies):
             try:
                 re.compile(reply.when or "")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import trio
+import trio.testing
 from realtime_client import audio_of, connected, in_memory, on_a_socket, types
 
 from realtime_actors.simulators import (
@@ -237,6 +238,7 @@ async def test_bad_ends(
 async def test_stall(autojump_clock: trio.abc.Clock) -> None:
     """A stalled response says nothing for as long as the script wants; it can still be cancelled."""
     async with in_memory(simulator(Midway("Hello there", 100, Stall(30)), Stall())) as client:
+        tasks = trio.lowlevel.current_statistics().tasks_living
         await client.say("hi")
         await client.until("response.output_audio.delta")
         start = trio.current_time()
@@ -247,7 +249,9 @@ async def test_stall(autojump_clock: trio.abc.Clock) -> None:
             await client.receive()
         assert patience.cancelled_caught
         await client.send("response.cancel")
-        assert (await client.until("response.done"))[-1]["response"]["status"] == "cancelled"
+        assert (await client.until("rate_limits.updated"))[-2]["response"]["status"] == "cancelled"
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.lowlevel.current_statistics().tasks_living == tasks
 
 
 @pytest.mark.parametrize(("part", "code"), [(Drop(), 1006), (Drop(1011, "oops"), 1011), (Drop(4000), 4000)])
