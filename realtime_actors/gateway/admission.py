@@ -1,0 +1,127 @@
+"""Who may connect: decided from the request alone, without I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from urllib.parse import unquote
+
+import attrs
+
+from realtime_actors.events import MSGPACK_SUBPROTOCOL, Wire
+from realtime_actors.transports import Request
+
+from .settings import GatewaySettings
+
+__all__ = [
+    "JSON_SUBPROTOCOL",
+    "TOKEN_SUBPROTOCOL",
+    "Admission",
+    "Refusal",
+    "actor_name",
+    "admit",
+    "choose_subprotocol",
+    "is_loopback",
+    "parse_path",
+]
+
+JSON_SUBPROTOCOL = "realtime-actors.json"
+"""Names the JSON wire, which is spoken anyway: for browsers, which need a subprotocol beside the token's."""
+TOKEN_SUBPROTOCOL = "realtime-actors.token."  # noqa: S105 - where the token begins
+"""What a subprotocol begins with whose rest is the token."""
+
+_LONGEST_ID = 128
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HASHED = "id--"
+
+
+@attrs.frozen
+class Admission:
+    """A frontend that may come in."""
+
+    user_id: str
+    session_id: str
+    wire: Wire
+
+
+@attrs.frozen
+class Refusal:
+    """A WebSocket close code and reason."""
+
+    code: int
+    reason: str
+
+
+def parse_path(path: str) -> tuple[str, str] | None:
+    """The user id and session id in `/ws/{user_id}/{session_id}`; None for another path."""
+    match path.split("/"):
+        case ["", "ws", user_id, session_id] if user_id and session_id:
+            return user_id, session_id
+        case _:
+            return None
+
+
+def admit(request: Request, settings: GatewaySettings) -> Admission | Refusal:
+    """Judge a request for `/ws/{user_id}/{session_id}`."""
+    ids = parse_path(request.path)
+    if ids is None or not all(len(each) <= _LONGEST_ID and each.isprintable() for each in ids):
+        return Refusal(1008, f"user id and session id are 1 to {_LONGEST_ID} printable characters without a slash")
+    if not _is_origin_allowed(request, settings):
+        return Refusal(1008, "this page's origin may not connect: add it to the allowed origins")
+    if settings.token is not None and not _shows_token(request, settings.token):
+        return Refusal(4401, "a valid token is needed, in Authorization or as a subprotocol")
+    wire = Wire.MSGPACK if choose_subprotocol(request) == MSGPACK_SUBPROTOCOL else Wire.JSON
+    return Admission(*ids, wire)
+
+
+def choose_subprotocol(request: Request) -> str | None:
+    """The first one offered that names a wire; else the token's, since a browser must be given one it offered."""
+    offered = request.subprotocols
+    for name in offered:
+        if name in (MSGPACK_SUBPROTOCOL, JSON_SUBPROTOCOL):
+            return name
+    return next((name for name in offered if name.startswith(TOKEN_SUBPROTOCOL)), None)
+
+
+def actor_name(session_id: str) -> str:
+    """An actor's name for a session: the id itself where it can be one, else made of its hash."""
+    if _PLAIN_NAME.fullmatch(session_id) and not session_id.startswith(_HASHED):
+        return session_id
+    return _HASHED + hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address is this machine's own, which no other can reach."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _shows_token(request: Request, token: str) -> bool:
+    expected = token.encode()
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    shown = [credentials.strip().encode("latin-1")] if scheme.lower() == "bearer" else []
+    for name in request.subprotocols:
+        if name.startswith(TOKEN_SUBPROTOCOL):
+            raw = name.removeprefix(TOKEN_SUBPROTOCOL)
+            shown += [raw.encode("latin-1"), unquote(raw).encode()]
+    # A list, not a generator: how long it takes must not tell which one matched.
+    return any([hmac.compare_digest(each, expected) for each in shown])  # noqa: C419
+
+
+def _is_origin_allowed(request: Request, settings: GatewaySettings) -> bool:
+    origin = request.headers.get("origin", "").lower()
+    allowed = {each.lower().rstrip("/") for each in settings.allowed_origins}
+    if not origin or "*" in allowed or origin in allowed:
+        return True
+    host = request.headers.get("host", "").lower()
+    if origin not in (f"http://{host}", f"https://{host}"):
+        return False
+    # A foreign page whose name was made to lead to this machine (DNS rebinding) is of its own origin, too; but
+    # its name is not this machine's.
+    return not is_loopback(settings.host) or is_loopback(re.sub(r":\d+$", "", host))

@@ -1,0 +1,230 @@
+"""The gateway: one port for frontends, visitors and health checks."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import ClassVar
+
+import attrs
+import trio
+
+from realtime_actors.actors import Actor, MessagesDropped, Subscription, receives
+from realtime_actors.transports import (
+    Address,
+    Request,
+    Response,
+    ServerOptions,
+    Upgrade,
+    WebSocket,
+    WebSocketOptions,
+    serve,
+)
+
+from .admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback, parse_path
+from .outgoing import TOO_SLOW, weigher, write_events
+from .page import health, not_found, page
+from .request import AgentFactory
+from .session import FrontendSession
+from .settings import GatewaySettings
+
+__all__ = ["Gateway", "GatewayStatus", "GetStatus"]
+
+log = logging.getLogger("realtime_actors.gateway")
+
+_VISITORS = 100  # connections beyond the sessions: visitors, health checks, and who is told that it is full
+_COMING_BACK = 5.0  # seconds that a frontend which connects again waits for its old session to end
+
+
+@attrs.frozen
+class GetStatus:
+    """Ask a gateway this for its `GatewayStatus`."""
+
+
+@attrs.frozen
+class GatewayStatus:
+    """A gateway's address and counters."""
+
+    address: Address
+    sessions: int
+    """Frontends that are connected now."""
+    admitted: int
+    """Frontends so far."""
+    refused: int
+    """WebSockets that were closed at the door so far: token, origin, ids, full, or taken."""
+    too_slow: int
+    """Frontends so far for which more than `frontend_buffer_bytes` waited."""
+
+    @property
+    def url(self) -> str:
+        """Where frontends connect: add `/ws/{user_id}/{session_id}`."""
+        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
+        return f"ws://{host}:{self.address.port}"
+
+
+@attrs.define(eq=False)
+class _Listening:
+    """What `serve` gives its address to, as it would to a nursery's `start`."""
+
+    event: trio.Event = attrs.field(factory=trio.Event)
+    address: Address = attrs.field(factory=lambda: Address("", 0))
+
+    def started(self, value: Address | None = None) -> None:
+        if value is not None:
+            self.address = value
+        self.event.set()
+
+
+@attrs.define(eq=False)
+class _Frontend:
+    websocket: WebSocket
+    outgoing: Subscription
+    is_slow: bool = False
+    gone: trio.Event = attrs.field(factory=trio.Event)
+
+
+@attrs.define(eq=False)
+class Gateway(Actor):
+    """Serves frontends: `/ws/{user_id}/{session_id}`, `/healthz`, and a page at `/`.
+
+    `agent` makes the agent of a session from what the frontend asks for. Spawning it returns when connections
+    are accepted, or raises `PortInUse` or `ListenFailed`; `ask(GetStatus())` says where it listens. Each frontend
+    is an actor below it, `<gateway>.<session>`, with its agent below that, whose id (and so topic) is
+    `<gateway's name>-<session id>`, or a hash in place of an id that has other characters than letters, digits, _
+    and -.
+
+    Stopped, it says `server_session_ended` to each frontend and closes it with 1001.
+    """
+
+    # The sessions end within it: the agent, the last events, the close.
+    stop_timeout: ClassVar[float] = 5.0
+
+    agent: AgentFactory
+    settings: GatewaySettings = attrs.field(factory=GatewaySettings)
+
+    _listening: _Listening = attrs.field(init=False, factory=_Listening)
+    _frontends: dict[str, _Frontend] = attrs.field(init=False, factory=dict[str, _Frontend])
+    _admitted: int = attrs.field(init=False, default=0)
+    _refused: int = attrs.field(init=False, default=0)
+    _too_slow: int = attrs.field(init=False, default=0)
+
+    async def started(self) -> None:
+        """Listen."""
+        if self.settings.token is None and not is_loopback(self.settings.host):
+            log.warning("the gateway listens on %s without a token: everybody there can use it", self.settings.host)
+        self.context.subscribe("runtime.dropped")
+        self.context.start_soon(self._listen)
+        await self._listening.event.wait()
+
+    async def _listen(self) -> None:
+        settings = self.settings
+        options = ServerOptions(
+            websocket=WebSocketOptions(
+                max_message_size=settings.max_message_bytes,
+                max_unread=settings.max_message_bytes,
+                close_timeout=settings.close_timeout,
+                ping_interval=settings.ping_interval,
+            ),
+            max_connections=settings.max_sessions + _VISITORS,
+        )
+        await serve(self._respond, host=settings.host, port=settings.port, options=options, task_status=self._listening)
+
+    @receives
+    def report_status(self, _: GetStatus) -> GatewayStatus:
+        """Answer with the address and the counters."""
+        return GatewayStatus(
+            self._listening.address, len(self._frontends), self._admitted, self._refused, self._too_slow
+        )
+
+    @receives
+    def close_slow(self, _: MessagesDropped) -> None:
+        """Close the frontend whose subscription it is that ran full; its writer may be stuck and never see it."""
+        for session_id, frontend in self._frontends.items():
+            if not frontend.is_slow and frontend.outgoing.statistics().dropped:
+                frontend.is_slow = True
+                self._too_slow += 1
+                log.warning("session %r of %s reads too slowly: closed", session_id, frontend.websocket.remote)
+                self.context.start_soon(frontend.websocket.aclose, *TOO_SLOW)
+
+    async def _respond(self, request: Request) -> Response | Upgrade:
+        if parse_path(request.path) is not None:
+            admission = admit(request, self.settings)
+            handler = self._refuse if isinstance(admission, Refusal) else self._converse
+            return Upgrade(partial(handler, admission), choose_subprotocol(request))
+        if request.path not in ("/", "/healthz"):
+            return not_found()
+        if request.method not in ("GET", "HEAD"):
+            return Response.text(405, "only GET is answered here", allow="GET, HEAD")
+        if request.path == "/":
+            return page(request, sessions=len(self._frontends), token_needed=self.settings.token is not None)
+        return health(sessions=len(self._frontends), max_sessions=self.settings.max_sessions)
+
+    async def _refuse(self, refusal: Refusal, websocket: WebSocket) -> None:
+        # With a code of the WebSocket, not a status of HTTP: that is all a browser shows to a page.
+        self._refused += 1
+        log.info("%s was refused: %d %s", websocket.remote, refusal.code, refusal.reason)
+        await websocket.aclose(refusal.code, refusal.reason)
+
+    async def _converse(self, admission: Admission, websocket: WebSocket) -> None:
+        """A frontend, from its admission to its end."""
+        session_id, settings = admission.session_id, self.settings
+        refusal = await self._wait_for_predecessor(session_id)
+        if refusal is None and len(self._frontends) >= settings.max_sessions:
+            refusal = Refusal(1013, "all sessions are taken; try again later")
+        if refusal is not None:
+            await self._refuse(refusal, websocket)
+            return
+        name = actor_name(session_id)
+        agent_id = f"{self.context.name}-{name}"
+        outgoing = self.context.bus.subscribe(
+            f"agents.{agent_id}.>",
+            capacity=settings.frontend_buffer_bytes,
+            overflow="close",
+            weigh=weigher(admission.wire),
+        )
+        frontend = self._frontends[session_id] = _Frontend(websocket, outgoing)
+        self._admitted += 1
+        log.info("session %r of user %r opened by %s", session_id, admission.user_id, websocket.remote)
+        session = FrontendSession(
+            admission,
+            agent_id,
+            websocket,
+            outgoing,
+            self.agent,
+            settings.hello_timeout,
+            settings.max_message_bytes,
+        )
+        try:
+            await self._run_session(session, name)
+        finally:
+            outgoing.close()
+            del self._frontends[session_id]
+            frontend.gone.set()
+
+    async def _run_session(self, session: FrontendSession, name: str) -> None:
+        websocket, outgoing = session.websocket, session.outgoing
+        code = 1001
+        async with trio.open_nursery() as nursery:
+            writing: trio.CancelScope = await nursery.start(write_events, websocket, outgoing, session.admission.wire)
+            try:
+                ref = await self.context.spawn(session, name=name)
+                try:
+                    ended = await ref.wait_stopped()
+                finally:
+                    with trio.CancelScope(shield=True):  # bounded: every actor's stop is
+                        await ref.stop()
+                code = 1011 if ended.reason == "crashed" else 1001
+            finally:
+                # What was said last still goes out, unless the frontend does not read.
+                outgoing.close()
+                writing.deadline = trio.current_time() + self.settings.close_timeout
+        await websocket.aclose(code)
+
+    async def _wait_for_predecessor(self, session_id: str) -> Refusal | None:
+        """A frontend that comes back finds its old session ending; one that is still there keeps others out."""
+        with trio.move_on_after(_COMING_BACK):
+            while (other := self._frontends.get(session_id)) is not None and other.websocket.closed is not None:
+                await other.gone.wait()
+        if session_id in self._frontends:
+            return Refusal(4409, "another frontend has this session: close that one, or take another session id")
+        return None

@@ -1,0 +1,49 @@
+"""What a frontend asks for when it creates its session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import attrs
+
+from realtime_actors.actors import Actor
+
+from .errors import InvalidSessionConfig
+
+__all__ = ["AgentFactory", "AgentRequest"]
+
+
+@attrs.frozen(kw_only=True)
+class AgentRequest:
+    """A `client_session_create`, and whose it is. What the frontend did not say is None."""
+
+    user_id: str
+    session_id: str
+    agent_id: str
+    """The name that the agent is spawned with: it publishes on `agents.<agent_id>.<type>`."""
+    instructions: str | None = None
+    agent_name: str | None = None
+    user_name: str | None = None
+    model_provider: str | None = None
+    config: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+    """The whole config, as it came."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], *, user_id: str, session_id: str, agent_id: str) -> Self:
+        """Read a config. Raises `InvalidSessionConfig` where a known key has no text."""
+        known: dict[str, str] = {}
+        for key in ("instructions", "agent_name", "user_name", "model_provider"):
+            value = config.get(key)
+            if isinstance(value, str):
+                known[key] = value
+            elif value is not None:
+                raise InvalidSessionConfig(f"config.{key} must be a text, not {type(value).__name__}")
+        return cls(user_id=user_id, session_id=session_id, agent_id=agent_id, config=config, **known)
+
+
+AgentFactory = Callable[[AgentRequest], Actor]
+"""Makes the agent for a session: an actor to spawn, usually a `RealtimeAgent`. It must not block.
+
+A `RealtimeError` that it raises (`InvalidSessionConfig`, say) is told to the frontend in its words.
+"""

@@ -1,0 +1,282 @@
+"""A frontend's session."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import ClassVar, TypeVar
+
+import attrs
+import trio
+
+from realtime_actors.actors import Actor, MailboxFull, RealtimeError, Ref, Subscription, Terminated, receives
+from realtime_actors.events import (
+    AgentError,
+    ClientAudioAppend,
+    ClientEvent,
+    ClientResponseCancel,
+    ClientSessionCreate,
+    ClientSessionEnd,
+    DecodeError,
+    ServerEvent,
+    ServerSessionCreated,
+    ServerSessionEnded,
+)
+from realtime_actors.providers import ProviderError, ProviderRefused
+from realtime_actors.transports import ConnectionClosed, WebSocket
+
+from .admission import Admission
+from .request import AgentFactory, AgentRequest
+
+__all__ = ["FrontendSession"]
+
+log = logging.getLogger("realtime_actors.gateway")
+
+T = TypeVar("T")
+
+_EVENT_SIZE = 500  # bytes that an event takes beside what it carries, about
+_LOOK_AGAIN = 0.25  # seconds
+_CREATE_FIRST = "there is no session yet: send client_session_create first"
+
+
+@attrs.define(eq=False)
+class FrontendSession(Actor):
+    """One frontend, for as long as its WebSocket is open: reads what it says and has an agent for it.
+
+    What the frontend is to hear goes into `outgoing`, from which another task feeds the socket: the events that
+    the agent publishes come by the bus, those of the session itself are put between them, so that there is one
+    order and one bound.
+
+    A `client_session_create` spawns the agent, a `client_session_end` stops it; then there may be another
+    create on the same socket. The `session_id` in the frontend's events is not looked at: the path has it.
+    """
+
+    # Its agent, and below that the connection, have their own time to end, before it.
+    stop_timeout: ClassVar[float] = 2.0
+
+    admission: Admission
+    agent_id: str
+    """The name of its agent."""
+    websocket: WebSocket
+    outgoing: Subscription
+    agent: AgentFactory
+    hello_timeout: float
+    """Seconds that the socket may be open without a session."""
+    max_ahead_bytes: int
+    """How much is read ahead, and kept, while the agent starts or has no room. The oldest audio is dropped then;
+    when all else is too much, reading stops."""
+
+    _agent: Ref | None = attrs.field(init=False, default=None)
+    _agent_name: str = attrs.field(init=False, default="")
+    _is_open: bool = attrs.field(init=False, default=False)
+    _ahead: deque[tuple[ClientEvent, int]] = attrs.field(init=False, factory=deque[tuple[ClientEvent, int]])
+    _ahead_bytes: int = attrs.field(init=False, default=0)
+    _without_session: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    _last_complaint: float = attrs.field(init=False, default=float("-inf"))
+
+    async def started(self) -> None:
+        """Begin to read."""
+        self._without_session.deadline = trio.current_time() + self.hello_timeout
+        self.context.start_soon(self._read)
+
+    async def stopping(self) -> None:
+        """Say that the session is over; the agent has said so of itself."""
+        self._end_session("server_stopped")
+
+    # -- what the frontend says
+
+    async def _read(self) -> None:
+        try:
+            with self._without_session:
+                while True:
+                    await self._take(await self._next())
+            if self._without_session.cancelled_caught:
+                await self.websocket.aclose(1008, f"no client_session_create within {self.hello_timeout:g} s")
+        except ConnectionClosed as error:
+            log.info("session %s: %s", self.context.name, error)
+        self.context.stop()
+
+    async def _next(self) -> ClientEvent:
+        if self._ahead:
+            event, size = self._ahead.popleft()
+            self._ahead_bytes -= size
+            return event
+        while True:
+            event = self._decode(await self.websocket.receive())
+            if event is not None:
+                return event
+
+    def _decode(self, frame: str | bytes) -> ClientEvent | None:
+        """The frame's event; None when it is dealt with already: one that is no event, or a cancel."""
+        try:
+            event = self.admission.wire.decode_client(frame)
+        except DecodeError as error:
+            self._error("invalid_event", str(error))
+            return None
+        if isinstance(event, ClientResponseCancel):
+            self._cancel(event)
+            return None
+        return event
+
+    async def _take(self, event: ClientEvent) -> None:
+        match event:
+            case ClientSessionCreate():
+                await self._create(event)
+            case ClientSessionEnd():
+                await self._end()
+            case _:
+                await self._forward(event)
+
+    def _cancel(self, event: ClientResponseCancel) -> None:
+        try:
+            if self._agent is not None:
+                self._agent.tell(event)
+            elif not self._is_open:
+                self._error("no_session", _CREATE_FIRST)
+        except MailboxFull:
+            self._error("agent_busy", "too many cancels at once: the agent has not got to the last ones yet")
+
+    async def _forward(self, event: ClientEvent) -> None:
+        agent = self._agent
+        if agent is None:
+            self._error("no_session", _CREATE_FIRST, audio=isinstance(event, ClientAudioAppend))
+            return
+        try:
+            try:
+                agent.tell(event)
+            except MailboxFull:
+                await self._keeping_in_touch(partial(agent.send, event))
+        except MailboxFull:  # an actor that does not let senders wait
+            self._error("agent_busy", f"the agent has no room for this {event.type}", audio=True)
+
+    async def _create(self, event: ClientSessionCreate) -> None:
+        if self._is_open:
+            self._error("session_exists", "this session has an agent already: send client_session_end first")
+            return
+        try:
+            request = AgentRequest.of(
+                event.config,
+                user_id=self.admission.user_id,
+                session_id=self.admission.session_id,
+                agent_id=self.agent_id,
+            )
+            self._agent_name = request.agent_name or ""
+            prototype = self.agent(request)
+            self._is_open = True
+            self._without_session.deadline = float("inf")
+            self._say(ServerSessionCreated(self.admission.session_id))
+            agent = await self._keeping_in_touch(partial(self.context.spawn, prototype, name=self.agent_id))
+        except ConnectionClosed:
+            raise
+        except RealtimeError as error:
+            log.warning("session %s: no agent: %s", self.context.name, error)
+            self._fail_to_create(error.code if isinstance(error, ProviderRefused) else "", str(error))
+        except Exception:
+            # Its words are for the log only: nobody has seen to it that they hold no secret.
+            log.exception("session %s: no agent", self.context.name)
+            self._fail_to_create("internal_error", "the agent could not be started: an internal error")
+        else:
+            if agent is not None:
+                self._agent = agent
+                self.context.watch(agent)
+
+    def _fail_to_create(self, code: str, message: str) -> None:
+        self._error(code or "agent_not_started", message, "server_error")
+        self._is_open = False
+        self._without_session.deadline = trio.current_time() + self.hello_timeout
+
+    async def _end(self) -> None:
+        if not self._is_open:
+            self._error("no_session", _CREATE_FIRST)
+            return
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            self.context.unwatch(agent)
+            await self._keeping_in_touch(agent.stop, breakable=False)
+        self._end_session("client_ended")
+
+    async def _keeping_in_touch(self, wait: Callable[[], Awaitable[T]], *, breakable: bool = True) -> T | None:
+        """Wait for something slow, and go on reading: what comes is kept, but a cancel acts at once.
+
+        None when a `breakable` wait was broken off because the frontend wants to end. Raises `ConnectionClosed`
+        when it was because the frontend is gone.
+        """
+        result: T | None = None
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read_ahead, nursery.cancel_scope, breakable)
+            try:
+                result = await wait()
+            except Exception as error:  # noqa: BLE001 - raised below, outside the nursery, which would wrap it
+                failure = error
+            broken_off = nursery.cancel_scope.cancel_called
+            nursery.cancel_scope.cancel()
+        if self.websocket.closed is not None:
+            raise self.websocket.closed
+        if failure is not None and not broken_off:
+            raise failure
+        return result
+
+    async def _read_ahead(self, waiting: trio.CancelScope, breakable: bool) -> None:
+        while self.websocket.closed is None:
+            if self._ahead_bytes >= self.max_ahead_bytes and not self._drop_audio():
+                # No more is read, so a close must be looked for.
+                await trio.sleep(_LOOK_AGAIN)
+                continue
+            try:
+                frame = await self.websocket.receive()
+            except ConnectionClosed:
+                break
+            event = self._decode(frame)
+            if event is not None:
+                size = len(frame) + _EVENT_SIZE
+                self._ahead.append((event, size))
+                self._ahead_bytes += size
+            if breakable and isinstance(event, ClientSessionEnd):
+                break
+        waiting.cancel()
+
+    def _drop_audio(self) -> bool:
+        """Drop the oldest audio that was read ahead; False if there is none."""
+        for index, (event, size) in enumerate(self._ahead):
+            if isinstance(event, ClientAudioAppend):
+                del self._ahead[index]
+                self._ahead_bytes -= size
+                self._error("audio_dropped", "the agent is not ready: the oldest audio was dropped", audio=True)
+                return True
+        return False
+
+    # -- the agent
+
+    @receives(lane="control")
+    def agent_ended(self, notice: Terminated) -> None:
+        """The agent has ended by itself. Of a provider's failure it has told the frontend itself."""
+        self._agent = None
+        if notice.reason == "crashed" and not isinstance(notice.cause, ProviderError):
+            self._error("agent_crashed", "the agent has ended because of an internal error", "server_error")
+        self._end_session("agent_ended")
+
+    # -- what the frontend hears
+
+    def _say(self, event: ServerEvent) -> None:
+        self.outgoing.offer(event, None)
+
+    def _end_session(self, reason: str) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._without_session.deadline = trio.current_time() + self.hello_timeout
+            self._say(ServerSessionEnded(self.admission.session_id, {"reason": reason}))
+
+    def _error(
+        self, code: str, message: str, error_type: str = "invalid_request_error", *, audio: bool = False
+    ) -> None:
+        """Tell the frontend, of what comes with every piece of `audio` once a second at most."""
+        if audio:
+            now = trio.current_time()
+            if now - self._last_complaint < 1.0:
+                return
+            self._last_complaint = now
+        log.debug("session %s: %s: %s", self.context.name, code, message)
+        self._say(AgentError(error_type, code, message, self.agent_id, self._agent_name))
