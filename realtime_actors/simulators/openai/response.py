@@ -10,6 +10,7 @@ from realtime_actors.simulators.brain import Turn
 from realtime_actors.simulators.openai.checks import Json
 from realtime_actors.simulators.openai.conversation import Conversation, Item, turns
 from realtime_actors.simulators.openai.formats import duration_ms, from_pcm16, sample_rate
+from realtime_actors.simulators.openai.options import Options
 from realtime_actors.simulators.openai.stamp import Stamp
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "ForgetUsage",
     "OpenCall",
     "OpenMessage",
-    "Options",
     "Response",
     "Step",
     "text_tokens",
@@ -86,22 +86,6 @@ class Finish:
 
 Step: TypeAlias = OpenMessage | AddText | OpenCall | AddArguments | CloseItem | BareArguments | ForgetUsage | Finish
 """What a response may do next."""
-
-
-@attrs.frozen
-class Options:
-    """What holds for one response: the session's configuration with what `response.create` changed of it."""
-
-    modality: str
-    voice: str | Json
-    audio_format: Json
-    instructions: str
-    tools: Sequence[str]
-    max_output_tokens: int | str
-    metadata: Json | None
-    in_conversation: bool
-    with_phase: bool
-    """Newer models mark each message as commentary or final answer."""
 
 
 def text_tokens(text: str) -> int:

@@ -17,7 +17,6 @@ from realtime_actors.simulators.openai.checks import (
     check_base64,
     check_choice,
     check_keys,
-    check_list,
     check_object,
     check_string,
     require,
@@ -25,7 +24,6 @@ from realtime_actors.simulators.openai.checks import (
 from realtime_actors.simulators.openai.conversation import (
     Conversation,
     Item,
-    read_item,
     read_truncate,
 )
 from realtime_actors.simulators.openai.formats import duration_ms, sample_rate, to_pcm16
@@ -36,24 +34,15 @@ from realtime_actors.simulators.openai.input_audio import (
     InputAudio,
     detector_for,
 )
+from realtime_actors.simulators.openai.options import read_options
 from realtime_actors.simulators.openai.response import (
     AddText,
     Finish,
-    Options,
     Response,
     Step,
     text_tokens,
 )
-from realtime_actors.simulators.openai.settings import (
-    check_format,
-    check_max_output_tokens,
-    check_modalities,
-    check_tool_choice,
-    check_tools,
-    check_voice,
-    initial_session,
-    merge_session,
-)
+from realtime_actors.simulators.openai.settings import initial_session, merge_session
 from realtime_actors.simulators.openai.stamp import Stamp
 
 __all__ = ["Cancel", "Effect", "Generate", "Send", "Session", "Transcribe", "TranscriptOrder", "split_words"]
@@ -370,7 +359,9 @@ class Session:
     # -- responses -------------------------------------------------------------------------------------------------
 
     def _respond(self, params: Json) -> list[Effect]:
-        options, context = self._read_options(params)
+        options, context = read_options(
+            params, self._settings, self._conversation, self._stamp, voice_locked=self._voice_locked
+        )
         if options.in_conversation and self._active is not None:
             raise Rejected(
                 "conversation_already_has_active_response",
@@ -394,105 +385,6 @@ class Session:
             self._active = None
         limits = [{"name": "tokens", "limit": 15000000, "remaining": 14990000, "reset_seconds": 0.04}]
         return [self._send("rate_limits.updated", rate_limits=limits), *self._tell("after")]
-
-    def _read_options(self, params: Json) -> tuple[Options, list[Item]]:
-        """The options and the context of a response.
-
-        Raises:
-            Rejected: `params` has something that is not allowed.
-        """
-        settings = self._settings
-        output = settings["audio"]["output"]
-        audio_format, voice = output["format"], output["voice"]
-        modality: str = settings["output_modalities"][0]
-        instructions: str = settings["instructions"]
-        tools: list[Json] = settings["tools"]
-        tool_choice = settings["tool_choice"]
-        limit = settings["max_output_tokens"]
-        in_conversation = True
-        metadata: Json | None = None
-        context = list(self._conversation.items)
-        for key, value in params.items():
-            param = f"response.{key}"
-            match key:
-                case "conversation":
-                    in_conversation = check_choice(value, param, ("auto", "none")) == "auto"
-                case "metadata":
-                    metadata = None if value is None else _check_metadata(value, param)
-                case "output_modalities":
-                    modality = check_modalities(value, param)[0]
-                case "instructions":
-                    instructions = check_string(value, param)
-                case "tools":
-                    tools = check_tools(value, param)
-                case "tool_choice":
-                    tool_choice = check_tool_choice(value, param)
-                case "max_output_tokens":
-                    limit = check_max_output_tokens(value, param)
-                case "input":
-                    context = self._read_input(value, param)
-                case "audio":
-                    audio_format, voice = self._read_audio(check_object(value, param), audio_format, voice)
-                case "parallel_tool_calls" | "prompt" | "reasoning":
-                    pass
-                case _:
-                    check_keys(params, (), "response")
-        options = Options(
-            modality=modality,
-            voice=voice,
-            audio_format=audio_format,
-            instructions=instructions,
-            tools=[] if tool_choice == "none" else [tool["name"] for tool in tools if "name" in tool],
-            max_output_tokens=limit,
-            metadata=metadata,
-            in_conversation=in_conversation,
-            with_phase=settings["model"].startswith("gpt-realtime-2"),
-        )
-        return options, context
-
-    def _read_input(self, value: object, param: str) -> list[Item]:
-        items: list[Item] = []
-        for index, entry in enumerate(check_list(value, param)):
-            path = f"{param}[{index}]"
-            reference = check_object(entry, path)
-            if reference.get("type") == "item_reference":
-                check_keys(reference, ("type", "id"), path)
-                item = self._conversation.get(check_string(require(reference, "id", path), f"{path}.id"))
-                if item is None:
-                    raise Rejected("invalid_value", f"Item with id {reference['id']!r:.80} not found.", path)
-                items.append(item)
-            else:
-                items.append(read_item(reference, path, self._stamp, self._input.format))
-        return items
-
-    def _read_audio(self, audio: Json, audio_format: Json, voice: str | Json) -> tuple[Json, str | Json]:
-        check_keys(audio, ("output",), "response.audio")
-        base = "response.audio.output"
-        output = check_object(audio.get("output", {}), base)
-        check_keys(output, ("format", "voice"), base)
-        if "format" in output:
-            audio_format = check_format(output["format"], f"{base}.format")
-        if "voice" in output:
-            chosen = check_voice(output["voice"], f"{base}.voice")
-            if self._voice_locked and chosen != voice:
-                raise Rejected(
-                    "cannot_update_voice",
-                    "Cannot update a conversation's voice if assistant audio is present.",
-                    f"{base}.voice",
-                )
-            voice = chosen
-        return audio_format, voice
-
-
-def _check_metadata(value: object, param: str) -> Json:
-    metadata = check_object(value, param)
-    if len(metadata) > 16:
-        raise Rejected(
-            "object_above_max_properties", f"Invalid '{param}': at most 16 pairs, but got {len(metadata)}.", param
-        )
-    for key, entry in metadata.items():
-        check_string(entry, f"{param}.{key[:64]}")
-    return metadata
 
 
 def _transcription_usage(item: Item, text: str, model: str) -> Json:
