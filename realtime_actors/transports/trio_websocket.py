@@ -142,7 +142,7 @@ class _TrioWebSocket(WebSocket):
         try:
             await self._link.run()
             await self._salvage()
-        except LocalProtocolError as error:
+        except LocalProtocolError as error:  # a second line: whatever sends at the wrong moment ends this socket only
             self._inbox.close(1006, f"the WebSocket library gave up: {error}", local=True)
         self._scope.cancel()
 

@@ -457,6 +457,26 @@ async def test_unread_messages_do_not_make_the_keepalive_give_up(
         assert websocket.closed is None
 
 
+async def test_a_pong_stuck_behind_unread_messages_is_not_missed(
+    patient_clock: MockClock, transport: StreamTransport
+) -> None:
+    async def peer(raw: RawPeer) -> None:
+        opcode, payload = await raw.read_frame()
+        assert opcode == PING
+        for _ in range(200):
+            await raw.send(frame(BINARY, bytes(50_000)))
+        await raw.send(frame(PONG, payload))
+        await raw.wait_eof()
+
+    options = WebSocketOptions(ping_interval=20, ping_timeout=10, max_unread=100_000)
+    async with connected(transport, peer, options=options) as websocket:
+        await trio.sleep(60)
+        assert websocket.closed is None
+        for _ in range(200):
+            assert await websocket.receive() == bytes(50_000)
+        assert websocket.closed is None
+
+
 async def test_a_flood_of_tiny_messages_is_bounded_by_number(
     patient_clock: MockClock, transport: StreamTransport
 ) -> None:
@@ -531,10 +551,11 @@ async def test_a_client_that_does_not_mask_is_refused(autojump_clock: MockClock,
 # Connections that end
 
 
-def reset(raw: RawPeer) -> None:
-    """Close with a TCP reset."""
+def hang_up(raw: RawPeer, *, reset: bool) -> None:
+    """Close the socket, with a TCP reset at once or in the system's own time."""
     assert isinstance(raw.stream, trio.SocketStream)
-    raw.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if reset:
+        raw.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raw.stream.socket.close()
 
 
@@ -552,7 +573,7 @@ async def test_a_cut_connection_is_1006(autojump_clock: MockClock, transport: St
             case _:
                 await trio.sleep(0.1)
         if how == "reset":
-            reset(raw)
+            hang_up(raw, reset=True)
 
     async with connected(transport, peer) as websocket:
         assert await websocket.receive() == "whole"
@@ -567,21 +588,21 @@ async def test_what_the_peer_said_before_it_hung_up_survives_a_failing_send(
     autojump_clock: MockClock, transport: StreamTransport
 ) -> None:
     """A provider says why and hangs up, while audio goes out every 20 ms."""
-    hung_up = trio.Event()
 
     async def peer(raw: RawPeer) -> None:
+        await raw.send(frame(TEXT, b"long enough to stop the reading"))
         await trio.sleep(1)
         await raw.send(frame(TEXT, b"your session has expired") + close_frame(4001, "expired"))
-        reset_after = raw.stream
-        assert isinstance(reset_after, trio.SocketStream)
-        reset_after.socket.close()  # with our audio unread: the system answers with a reset
-        hung_up.set()
+        hang_up(raw, reset=False)  # with our audio unread: the system answers the next with a reset
 
-    async with connected(transport, peer) as websocket:
+    options = WebSocketOptions(ping_interval=None, max_unread=10)
+    async with connected(transport, peer, options=options) as websocket:
         await websocket.send(b"audio")
-        await hung_up.wait()
+        await trio.sleep(2)
         with pytest.raises(ConnectionClosed):
             await flood(websocket)
+        assert websocket.closed is not None
+        assert await websocket.receive() == "long enough to stop the reading"
         assert await websocket.receive() == "your session has expired"
         assert (await closing_of(websocket)).code == 4001
 
