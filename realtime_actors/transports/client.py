@@ -177,8 +177,9 @@ async def next_event(
 
 async def _read_body(http: h11.Connection, stream: trio.abc.Stream) -> bytes:
     body = b""
-    # A body that never ends, or breaks off, must not hide the status: what came by then is enough.
-    with trio.move_on_after(1):
+    # A body that never ends, or breaks off, must not hide the status: what came by then is enough. Nor must the
+    # deadline of the whole attempt, which is why this one comes before it.
+    with trio.move_on_at(min(trio.current_time() + 1, trio.current_effective_deadline() - 0.1)):
         try:
             while len(body) < _BODY_LIMIT and isinstance(event := await next_event(http, stream), h11.Data):
                 body += event.data

@@ -162,6 +162,14 @@ async def test_an_answer_in_http_is_a_rejection(  # noqa: PLR0917 (pytest passes
     assert trio.current_time() < 1.1  # a body that does not come to its end is not waited for
 
 
+async def test_the_deadline_does_not_hide_a_rejection(autojump_clock: MockClock, transport: StreamTransport) -> None:
+    async with answering(b"HTTP/1.1 403 No\r\n\r\nbecause", hang_up=False) as port:
+        with pytest.raises(HandshakeRejected) as caught:
+            async with transport.connect(f"ws://127.0.0.1:{port}", options=WebSocketOptions(connect_timeout=0.5)):
+                raise AssertionError
+    assert (caught.value.status, caught.value.body) == (403, b"because")
+
+
 async def test_a_refused_connection(autojump_clock: MockClock, transport: StreamTransport) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
