@@ -104,6 +104,7 @@ class Parrot(Actor):
         return f"agents.{self.context.name}.{kind}"
 
 
+@attrs.define(eq=False)
 class Busy(Parrot):
     """One that takes little at a time and is given little time to stop."""
 

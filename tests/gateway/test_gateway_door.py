@@ -6,9 +6,10 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import attrs
 import pytest
 import trio
-from gateway_client import open_gateway
+from gateway_client import Parrot, open_gateway
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -222,8 +223,14 @@ async def test_a_second_socket_of_a_session() -> None:
 
 async def test_a_frontend_that_comes_back() -> None:
     """A page that is loaded again need not wait until the session of its old socket has ended."""
-    async with open_gateway() as served:
-        for _ in range(20):
+
+    @attrs.define(eq=False)
+    class Slow(Parrot):
+        async def stopping(self) -> None:
+            await trio.sleep(0.1)
+
+    async with open_gateway(lambda _: Slow()) as served:
+        for _ in range(3):
             async with served.connect("a") as frontend:
                 await frontend.create()
 

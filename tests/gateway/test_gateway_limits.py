@@ -77,7 +77,7 @@ async def test_a_large_message() -> None:
 
 async def test_a_frontend_that_does_not_read() -> None:
     """What waits for it is bounded; then it is closed with 1013, and nobody else notices."""
-    limit = 256 * 1024
+    limit = 1024 * 1024  # more than the sockets take, so that a send hangs before the buffer is full
     async with (
         open_gateway(frontend_buffer_bytes=limit) as served,
         served.connect("a", max_unread=1) as slow,
@@ -99,7 +99,7 @@ async def test_a_frontend_that_does_not_read() -> None:
 
 async def test_a_frontend_that_never_reads() -> None:
     """It takes not even the Close, and is cut all the same, and its agent stopped."""
-    async with open_gateway(frontend_buffer_bytes=64 * 1024) as served, raw_frontend(served) as stream:
+    async with open_gateway(frontend_buffer_bytes=1024 * 1024) as served, raw_frontend(served) as stream:
         await stream.send_all(client_frame('{"type": "client_session_create"}'))
         await stream.send_all(client_frame(encode_json(ClientTextAppend("s1", "flood 1000000"))))
         await served.until(lambda status: status.too_slow == 1)
@@ -139,7 +139,7 @@ async def test_a_cancel_for_a_frontend_that_reads_slowly() -> None:
             heard += 1
         assert isinstance(event, AgentResponseDone)
         assert event.metadata == {"status": "cancelled"}
-        assert 0 < heard < 5000
+        assert 0 < heard < 1500
         await answers(frontend)
 
 

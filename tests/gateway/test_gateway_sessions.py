@@ -1,10 +1,11 @@
 """A frontend's session: from create to end, on real sockets."""
 
+import attrs
 import pytest
 import trio
 from gateway_client import Busy, Parrot, client_frame, open_gateway, raw_frontend
 
-from realtime_actors.actors import Actor
+from realtime_actors.actors import Actor, receives
 from realtime_actors.events import (
     AgentEnded,
     AgentError,
@@ -106,13 +107,39 @@ async def test_what_comes_too_early_or_twice() -> None:
 async def test_what_comes_while_the_agent_starts() -> None:
     """It waits for the agent, in order; the frontend need not wait for agent_ready."""
     go = trio.Event()
-    async with open_gateway(lambda _: Parrot(start=go.wait)) as served, served.connect() as frontend:
-        await frontend.say(ClientSessionCreate(), *[ClientTextAppend("s1", str(number)) for number in range(300)])
-        await frontend.until(ServerSessionCreated)
-        await trio.testing.wait_all_tasks_blocked()
-        go.set()
-        texts = [(await frontend.until(AgentResponseAudioTranscriptDelta)).delta for _ in range(300)]
-        assert texts == [str(number) for number in range(300)]
+
+    async def start() -> None:
+        await go.wait()
+
+    async with (
+        open_gateway(lambda _: Parrot(start=start), max_message_bytes=200_000) as served,
+        served.connect() as frontend,
+    ):
+        for _ in range(2):
+            await frontend.say(ClientSessionCreate(), *[ClientTextAppend("s1", str(number)) for number in range(300)])
+            await frontend.until(ServerSessionCreated)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            go.set()
+            texts = [(await frontend.until(AgentResponseAudioTranscriptDelta)).delta for _ in range(300)]
+            assert texts == [str(number) for number in range(300)]
+            await frontend.say(ClientSessionEnd("s1"))
+            await frontend.until(ServerSessionEnded)
+            go = trio.Event()
+
+
+async def test_cancels_overtake_what_waits() -> None:
+    """A cancel is told to the agent at once, though texts wait that it has no room for."""
+
+    @attrs.define(eq=False)
+    class Stubborn(Busy):
+        @receives(lane="control")
+        def cancel(self, _: ClientResponseCancel) -> None:
+            self._done("cancelled")
+
+    async with open_gateway(lambda _: Stubborn()) as served, served.connect() as frontend:
+        await frontend.create()
+        await frontend.say(*[ClientTextAppend("s1", "hang")] * 20, ClientResponseCancel("s1"))
+        assert (await frontend.until(AgentResponseDone)).metadata == {"status": "cancelled"}
 
 
 async def test_an_agent_that_starts_can_be_given_up() -> None:
