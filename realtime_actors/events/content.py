@@ -110,7 +110,9 @@ class AudioFormat:
 
 
 PCM_16K = AudioFormat(rate=16000)
+"""PCM16 mono at 16,000 Hz."""
 PCM_24K = AudioFormat(rate=24000)
+"""PCM16 mono at 24,000 Hz."""
 
 
 @attrs.frozen
