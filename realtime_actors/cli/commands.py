@@ -1,0 +1,27 @@
+"""The commands, in one group."""
+
+import click
+
+from realtime_actors import __version__
+from realtime_actors.cli.demo import demo
+from realtime_actors.cli.serve import serve
+from realtime_actors.cli.simulate import simulate
+from realtime_actors.cli.talk import talk
+
+__all__ = ["commands"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="realtime_actors")
+def commands() -> None:
+    """Realtime voice agents: run one, and talk to it.
+
+    \b
+    Two terminals, no key, no account:
+      realtime-actors demo
+      realtime-actors talk --text "what is the weather in Paris"
+    """
+
+
+for command in (demo, serve, simulate, talk):
+    commands.add_command(command)

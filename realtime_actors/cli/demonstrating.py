@@ -1,0 +1,45 @@
+"""Running the demo."""
+
+import click
+
+from realtime_actors.cli.demo_tools import DEMO_TOOLS
+from realtime_actors.cli.hosting import Agents
+from realtime_actors.cli.hosting import host as host_gateway
+from realtime_actors.cli.options import TOKEN_VARIABLE
+from realtime_actors.cli.simulating import serving, speech_brain
+from realtime_actors.gateway import GatewaySettings
+from realtime_actors.providers import OpenAIRealtimeModel
+
+__all__ = ["demonstrate"]
+
+_INSTRUCTIONS = (
+    "You are Friday, a friendly assistant. Answer in one or two short sentences. For the weather, the time and the "
+    "date use your tools, and say that the weather is invented."
+)
+
+
+async def demonstrate(*, host: str, port: int, token: str | None, speed: float) -> None:
+    """Run the demo until cancelled. Raises `CommandFailed`, `MissingExtra`, `VoiceFailed`, `ListenFailed`."""
+    settings = GatewaySettings(host=host, port=port, token=token)
+    async with serving(speech_brain(), host="127.0.0.1", port=0, speed=speed) as simulator:
+        # The simulator takes any key; this one is no secret.
+        model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="demo", url=simulator.url)
+
+        def announce(url: str) -> None:
+            port_shown = url.rpartition(":")[2]
+            option = "" if port_shown == "8000" else f" --url ws://127.0.0.1:{port_shown}"
+            click.echo(
+                "Everything runs in this process, on this machine; no key is needed.\n"
+                f"  the page      {url.replace('ws://', 'http://')}/\n"
+                f"  the gateway   {url}/ws/USER/SESSION   (agent Friday, tools: "
+                f"{', '.join(tool.name for tool in DEMO_TOOLS)})\n"
+                f"  the model     {simulator.url}   (OpenAI's wire, simulated, with local speech)\n"
+                "Try, in another terminal:\n"
+                f"  realtime-actors talk tests/data/weather.wav{option}\n"
+                f'  realtime-actors talk --text "what time is it"{option}\n'
+                f'  realtime-actors talk --text "count to thirty" --interrupt-with tests/data/hello.wav{option}\n'
+                + (f"  (with the token in {TOKEN_VARIABLE})\n" if token else "")
+                + "Ctrl-C ends it."
+            )
+
+        await host_gateway(Agents(model, "Friday", _INSTRUCTIONS, DEMO_TOOLS), settings, announce)

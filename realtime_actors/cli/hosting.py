@@ -1,0 +1,53 @@
+"""Running a gateway with agents of one model: what `demo` and `serve` have in common."""
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from realtime_actors.actors import Terminated, open_runtime
+from realtime_actors.agents import RealtimeAgent, Tool
+from realtime_actors.cli.errors import CommandFailed
+from realtime_actors.cli.running import GRACE
+from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
+from realtime_actors.providers import RealtimeModel
+from realtime_actors.transports import PortInUse, WebSocketOptions
+
+__all__ = ["Agents", "host"]
+
+
+@attrs.frozen
+class Agents:
+    """Makes the agent of a session: `AgentRequest` in, `RealtimeAgent` out. What a frontend asks for wins."""
+
+    model: RealtimeModel
+    name: str
+    instructions: str
+    tools: Sequence[Tool] = ()
+
+    def __call__(self, request: AgentRequest) -> RealtimeAgent:
+        """The agent for this request."""
+        return RealtimeAgent(
+            name=request.agent_name or self.name,
+            instructions=request.instructions or self.instructions,
+            model=self.model,
+            tools=self.tools,
+            session_id=request.session_id,
+            options=WebSocketOptions(close_timeout=GRACE / 2),
+        )
+
+
+async def host(agents: Agents, settings: GatewaySettings, announce: Callable[[str], None]) -> None:
+    """Serve frontends until cancelled; `announce` is given the gateway's URL (`ws://HOST:PORT`) when it listens.
+
+    Raises `CommandFailed` for a busy port, `ListenFailed`, or what the gateway crashed with.
+    """
+    async with open_runtime(shutdown_timeout=GRACE) as runtime:
+        try:
+            gateway = await runtime.spawn(Gateway(agents, settings), name="gateway")
+        except PortInUse as error:
+            raise CommandFailed(
+                f"port {settings.port} is in use: stop what listens there, or choose another with --port"
+            ) from error
+        announce((await gateway.ask(GetStatus(), timeout=5)).url)
+        ended: Terminated = await gateway.wait_stopped()
+        raise ended.cause or CommandFailed("the gateway has ended by itself")

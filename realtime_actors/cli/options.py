@@ -1,0 +1,67 @@
+"""Options that several commands have."""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["TOKEN_VARIABLE", "host", "number", "port", "speed", "token", "verbose"]
+
+TOKEN_VARIABLE = "REALTIME_ACTORS_TOKEN"  # noqa: S105 - the variable's name
+"""The environment variable that holds the token, so that it need not be in the list of processes."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """An option's callback: refuses what is a float, but no number."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number.")
+    return value
+
+
+def verbose(command: F) -> F:
+    """`-v`."""
+    return click.option("-v", "--verbose", count=True, help="Log what happens to stderr; twice for every detail.")(
+        command
+    )
+
+
+def host(command: F) -> F:
+    """`--host`."""
+    return click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        help="Address to listen on; 0.0.0.0 is every address of this machine (then set a token).",
+    )(command)
+
+
+def port(default: int) -> Callable[[F], F]:
+    """`--port`."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=default,
+        show_default=True,
+        help="Port to listen on; 0 takes a free one.",
+    )
+
+
+def token(help: str) -> Callable[[F], F]:
+    """`--token`, which `TOKEN_VARIABLE` gives as well."""
+    return click.option("--token", envvar=TOKEN_VARIABLE, show_envvar=True, metavar="TOKEN", help=help)
+
+
+def speed(command: F) -> F:
+    """`--speed`."""
+    return click.option(
+        "--speed",
+        type=click.FloatRange(min=0),
+        callback=number,
+        metavar="FACTOR",
+        default=4.0,
+        show_default=True,
+        help="How many seconds of speech the simulated model makes in one; 1 is real time, 0 as fast as it is read.",
+    )(command)

@@ -1,0 +1,79 @@
+"""Running a simulator: alone, or as the model behind the demo."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import trio
+
+from realtime_actors.cli.errors import CommandFailed
+from realtime_actors.simulators import Brain, OpenAISimulator, ScriptedBrain, load_script
+from realtime_actors.simulators.speech import MissingExtra, SpeechBrain
+from realtime_actors.transports import PortInUse
+
+__all__ = ["serving", "simulate_openai", "speech_brain"]
+
+
+async def simulate_openai(*, host: str, port: int, is_scripted: bool, script: Path | None, speed: float) -> None:
+    """Serve OpenAI's wire until cancelled, and say where.
+
+    Raises `CommandFailed`, `MissingExtra`, `VoiceFailed`, `ScriptError` or `ListenFailed`.
+    """
+    brain = _scripted_brain(script) if is_scripted else speech_brain()
+    async with serving(brain, host=host, port=port, speed=speed) as simulator:
+        assert simulator.address is not None
+        click.echo(f"OpenAI's Realtime wire, simulated:  {simulator.url}?model=gpt-realtime")
+        click.echo("Any key will do. For example, in another terminal:")
+        click.echo(f"  OPENAI_API_KEY=any realtime-actors serve --provider openai --url {simulator.url}")
+        click.echo(
+            f'  or in Python: AsyncOpenAI(api_key="any", websocket_base_url="{simulator.url[: -len("/realtime")]}")'
+        )
+        click.echo("Ctrl-C ends it.")
+        await trio.sleep_forever()
+
+
+def _scripted_brain(script: Path | None) -> ScriptedBrain:
+    return ScriptedBrain() if script is None else load_script(script)
+
+
+def speech_brain() -> SpeechBrain:
+    """The brain for local speech, not yet loaded. Raises `MissingExtra` where its packages are not installed."""
+    if not all(find_spec(name) for name in ("espeakng_loader", "pocketsphinx")):
+        raise MissingExtra
+    return SpeechBrain()
+
+
+@asynccontextmanager
+async def serving(brain: Brain, *, host: str, port: int, speed: float) -> AsyncGenerator[OpenAISimulator, None]:
+    """A simulator that serves for as long as the block lasts, also while what is in the block is being cancelled.
+
+    A speech brain is loaded meanwhile: who comes before waits for it. What the block raises comes out as it is.
+    Raises `CommandFailed` for a busy port.
+    """
+    simulator = OpenAISimulator(brain=brain, host=host, port=port, speed=speed)
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        if isinstance(brain, SpeechBrain):
+            nursery.start_soon(brain.prepare)
+        lasting = trio.CancelScope(shield=True)
+
+        async def serve(*, task_status: trio.TaskStatus[object]) -> None:
+            with lasting:
+                await simulator.serve(task_status=task_status)
+
+        try:
+            await nursery.start(serve)
+            yield simulator
+        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery, which would wrap it
+            failure = error
+        finally:
+            lasting.cancel()
+            nursery.cancel_scope.cancel()
+    if isinstance(failure, PortInUse):
+        raise CommandFailed(
+            f"port {port} is in use: stop what listens there, or choose another with --port"
+        ) from failure
+    if failure is not None:
+        raise failure

@@ -1,0 +1,95 @@
+"""`realtime-actors talk`."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from realtime_actors.cli import options
+
+__all__ = ["talk"]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  realtime-actors talk tests/data/weather.wav
+  realtime-actors talk hello.wav --save reply.wav --events events.jsonl
+  realtime-actors talk --text "what time is it"
+  realtime-actors talk count.wav --interrupt-with weather.wav
+  realtime-actors talk hello.wav --url wss://voice.example.org/ws/me/first
+"""
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.wav]")
+@click.option("--text", metavar="TEXT", help="Write this instead of speaking.")
+@click.option(
+    "--interrupt-with",
+    "interruption",
+    type=click.Path(path_type=Path),
+    metavar="SECOND.wav",
+    help="Say this over the reply, once a second of it was heard.",
+)
+@click.option(
+    "--url",
+    metavar="URL",
+    default="ws://127.0.0.1:8000",
+    show_default=True,
+    help="The gateway, or one conversation of it: ws://HOST:PORT/ws/USER/SESSION. Without a path: a new one.",
+)
+@options.token("The gateway's token, if it wants one.")
+@click.option("--save", type=click.Path(path_type=Path), metavar="REPLY.wav", help="Save what was heard of the reply.")
+@click.option(
+    "--events",
+    type=click.Path(path_type=Path),
+    metavar="EVENTS.jsonl",
+    help="Write every event sent and received, with its time, one JSON object a line.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=options.number,
+    metavar="SECONDS",
+    default=60.0,
+    show_default=True,
+    help="Seconds for the agent to get ready, and for the answer once all is said.",
+)
+@options.verbose
+def talk(
+    *,
+    file: Path | None,
+    text: str | None,
+    interruption: Path | None,
+    url: str,
+    token: str | None,
+    save: Path | None,
+    events: Path | None,
+    timeout: float,
+    verbose: int,
+) -> None:
+    """Talk to an agent: say a WAV file, or --text, and print the conversation.
+
+    The WAV (any rate, mono or stereo) is sent at the pace of speech in pieces of 20 ms, and silence after it, as a
+    microphone would. Printed are who said what, the tool calls, and the latencies: from the end of speech (when the
+    last 20 ms that are not silence were sent) to the first audio of the answer, and to its end. A reply that is
+    interrupted is saved as far as it was heard, played at the pace of speech.
+    """
+    if (file is None) == (text is None):
+        raise click.UsageError("Give a WAV file to say, or --text, and not both.")
+    if text is not None and not text.strip():
+        raise click.BadParameter("The text is empty.", param_hint="--text")
+
+    from realtime_actors.cli.conversation import Plan, hold  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.frontend import address_of  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
+
+    plan = Plan(
+        url=address_of(url),
+        token=token,
+        speech=file,
+        text=text,
+        interruption=interruption,
+        save=save,
+        events=events,
+        timeout=timeout,
+    )
+    run(partial(hold, plan), verbose=verbose, terminated=143)
