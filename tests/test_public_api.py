@@ -55,7 +55,11 @@ def test_every_public_class_and_function_says_what_it_is_for(name: str) -> None:
             undocumented += [
                 f"{exported}.{member}"
                 for member, function in vars(value).items()
-                if not member.startswith("_") and inspect.isfunction(function) and not inspect.getdoc(function)
+                if not member.startswith("_")
+                and inspect.isfunction(function)
+                and not inspect.getdoc(function)
+                # What a handler does is said by the message it takes.
+                and not hasattr(function, "__realtime_actors_lane__")
             ]
     assert undocumented == []
 
@@ -75,7 +79,7 @@ async def test_the_readme_s_agent_answers() -> None:
         await nursery.start(simulator.serve)
         namespace["OpenAIRealtimeModel"] = functools.partial(OpenAIRealtimeModel, url=simulator.url)
         with trio.fail_after(30):
-            speech = await namespace["main"]("a key")
+            speech = await namespace["main"]("sk-test")
         nursery.cancel_scope.cancel()
     assert speech == brain.audio("Sunny.", 24000)
     assert brain.heard[-1].text == "Sunny in Paris."
