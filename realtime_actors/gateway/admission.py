@@ -69,7 +69,8 @@ def admit(request: Request, settings: GatewaySettings) -> Admission | Refusal:
     if ids is None or not all(len(each) <= _LONGEST_ID and each.isprintable() for each in ids):
         return Refusal(1008, f"user id and session id are 1 to {_LONGEST_ID} printable characters without a slash")
     if not _is_origin_allowed(request, settings):
-        return Refusal(1008, "this page's origin may not connect: add it to the allowed origins")
+        origin = request.headers["origin"]
+        return Refusal(1008, f"origin {origin!r:.60} may not connect: it is not in allowed_origins")
     if settings.token is not None and not _shows_token(request, settings.token):
         return Refusal(4401, "a valid token is needed, in Authorization or as a subprotocol")
     wire = Wire.MSGPACK if choose_subprotocol(request) == MSGPACK_SUBPROTOCOL else Wire.JSON

@@ -73,6 +73,7 @@ class FrontendSession(Actor):
     _is_open: bool = attrs.field(init=False, default=False)
     _ahead: deque[tuple[ClientEvent, int]] = attrs.field(init=False, factory=deque[tuple[ClientEvent, int]])
     _ahead_bytes: int = attrs.field(init=False, default=0)
+    _audio_dropped: int = attrs.field(init=False, default=0)
     _without_session: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     _last_complaint: float = attrs.field(init=False, default=float("-inf"))
 
@@ -211,11 +212,10 @@ class FrontendSession(Actor):
                 result = await wait()
             except Exception as error:  # noqa: BLE001 - raised below, outside the nursery, which would wrap it
                 failure = error
-            broken_off = nursery.cancel_scope.cancel_called
             nursery.cancel_scope.cancel()
         if self.websocket.closed is not None:
             raise self.websocket.closed
-        if failure is not None and not broken_off:
+        if failure is not None:
             raise failure
         return result
 
@@ -244,7 +244,9 @@ class FrontendSession(Actor):
             if isinstance(event, ClientAudioAppend):
                 del self._ahead[index]
                 self._ahead_bytes -= size
-                self._error("audio_dropped", "the agent is not ready: the oldest audio was dropped", audio=True)
+                self._audio_dropped += 1
+                message = f"the agent cannot take it yet: the oldest audio was dropped ({self._audio_dropped} so far)"
+                self._error("audio_dropped", message, audio=True)
                 return True
         return False
 

@@ -117,11 +117,13 @@ async def test_what_comes_while_the_agent_starts() -> None:
     ):
         for _ in range(2):
             await frontend.say(ClientSessionCreate(), *[ClientTextAppend("s1", str(number)) for number in range(300)])
+            await frontend.say(ClientAudioAppend("s1", bytes(640)))
             await frontend.until(ServerSessionCreated)
             await trio.testing.wait_all_tasks_blocked(0.01)
             go.set()
             texts = [(await frontend.until(AgentResponseAudioTranscriptDelta)).delta for _ in range(300)]
             assert texts == [str(number) for number in range(300)]
+            await frontend.until(AgentInputTranscriptionDone)
             await frontend.say(ClientSessionEnd("s1"))
             await frontend.until(ServerSessionEnded)
             go = trio.Event()
@@ -291,6 +293,17 @@ async def test_stop() -> None:
             assert (await one.closed()).code == 1001
             assert (await two.closed()).code == 1001
     assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+async def test_stop_while_an_agent_starts(caplog: pytest.LogCaptureFixture) -> None:
+    """The start is given up; the frontend is told as ever, and nothing is logged as an error."""
+    async with open_gateway(lambda _: Parrot(start=trio.sleep_forever)) as served, served.connect() as frontend:
+        await frontend.say(ClientSessionCreate())
+        await frontend.until(ServerSessionCreated)
+        await served.gateway.stop()
+        assert await frontend.hear() == ServerSessionEnded("s1", {"reason": "server_stopped"})
+        assert (await frontend.closed()).code == 1001
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_frontend_that_says_nothing(autojump_clock: trio.abc.Clock) -> None:
