@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
+from .errors import InvalidActor
 from .mailbox import Overflow
 from .supervision import Backoff, RestartType, Strategy
 
@@ -23,8 +25,8 @@ class Actor:
     """Base class of actors. Declare them with `@attrs.define(eq=False)` (or plain `@attrs.define`).
 
     Fields with `init` are its configuration: they are taken from the instance given to `spawn`, and each life
-    begins with a new instance made of them. Fields with `init=False` are its state: set them in `started()`.
-    Handlers are methods marked `@receives`.
+    begins with a new instance made of them (so a converter must take what it gives). Fields with `init=False` are
+    its state: give them defaults, or set them in `started()`. Handlers are methods marked `@receives`.
     """
 
     mailbox_capacity: ClassVar[int] = 256
@@ -44,7 +46,13 @@ class Actor:
 
 
 def configuration_of(actor: Actor) -> dict[str, Any]:
-    """The init values of an actor, by which another of its kind can be made."""
+    """The init values of an actor, by which another of its kind can be made. Raises `InvalidActor`."""
+    for cls in type(actor).__mro__:
+        if issubclass(cls, Actor) and "__attrs_attrs__" not in vars(cls) and inspect.get_annotations(cls):
+            raise InvalidActor(
+                f"{cls.__module__}.{cls.__qualname__} declares fields that are none yet: decorate it with "
+                "@attrs.define(eq=False)"
+            )
     return {field.alias: getattr(actor, field.name) for field in attrs.fields(type(actor)) if field.init}
 
 

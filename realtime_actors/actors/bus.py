@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
@@ -18,7 +19,9 @@ from .signals import Lost
 if TYPE_CHECKING:
     from .ref import Ref
 
-__all__ = ["Bus", "BusOverflow", "Subscription", "SubscriptionStatistics"]
+__all__ = ["Bus", "BusOverflow", "RefSubscription", "Subscription", "SubscriptionStatistics"]
+
+log = logging.getLogger("realtime_actors.actors")
 
 BusOverflow = Literal["drop_oldest", "drop_newest", "close"]
 """What a full subscription does: drop (first of all what is marked `@droppable`), or end with an error."""
@@ -82,49 +85,56 @@ class Subscription:
 
     def offer(self, message: Any, group: Hashable) -> None:
         """Called by the bus: buffer a message, or drop by the policy."""
-        if self._closed or self._overflowed:
+        weight = max(1, self.weigh(message))
+        if self._overflowed or not self._make_room(message, weight):
+            self._lose(1)
             return
-        weight = self.weigh(message)
-        while self._weight + weight > self.capacity:
-            if self.overflow == "close":
-                self._lost += 1
-                self._count_drop()
-                self._overflowed = True
-                self._bus.remove(self)
-                self._wake()
-                return
-            if not self._drop_for(message):
-                return
         self._buffer.append((message, group, weight))
         self._weight += weight
         self._wake()
 
-    def _drop_for(self, message: Any) -> bool:
-        """Drop one message; False when it is the new one."""
-        droppable_new = is_droppable(message)
-        self._lost += 1
-        self._count_drop()
-        oldest_first = self.overflow == "drop_oldest"
-        if not self._buffer or (droppable_new and not oldest_first):
+    def _make_room(self, message: Any, weight: int) -> bool:
+        """Drop what has to go for a new message. False when that is the new one."""
+        excess = self._weight + weight - self.capacity
+        if excess <= 0:
+            return True
+        if self.overflow == "close":
+            self._overflowed = True
+            self._wake()
             return False
-        order = range(len(self._buffer)) if oldest_first else range(len(self._buffer) - 1, -1, -1)
-        victim = next((i for i in order if is_droppable(self._buffer[i][0])), None)
-        if victim is None:
-            if droppable_new or not oldest_first:
-                return False
-            victim = 0
-        self._weight -= self._buffer[victim][2]
-        del self._buffer[victim]
+        victims: list[int] = []
+        for index in self._before(message):
+            victims.append(index)
+            excess -= self._buffer[index][2]
+            if excess <= 0:
+                break
+        else:
+            return False
+        for index in sorted(victims, reverse=True):
+            self._weight -= self._buffer[index][2]
+            del self._buffer[index]
+        self._lose(len(victims))
         return True
 
-    def _count_drop(self) -> None:
-        self._dropped += 1
+    def _before(self, message: Any) -> Iterator[int]:
+        """The places in the buffer of what goes before a new message has to, in this order."""
+        oldest_first = self.overflow == "drop_oldest"
+        if is_droppable(message) and not oldest_first:
+            return
+        places = range(len(self._buffer)) if oldest_first else range(len(self._buffer) - 1, -1, -1)
+        yield from (i for i in places if is_droppable(self._buffer[i][0]))
+        if oldest_first and not is_droppable(message):
+            yield from (i for i in places if not is_droppable(self._buffer[i][0]))
+
+    def _lose(self, count: int) -> None:
+        self._lost += count
+        self._dropped += count
         # What the runtime says of itself must not make it say more.
         if self.pattern.split(".", 1)[0] not in ("runtime", "*", ">"):
             self._bus.on_drop(self, f"subscription to {self.pattern}", self._dropped)
 
     def discard(self, group: Hashable) -> None:
-        """Remove what waits with this group."""
+        """Called by the bus: remove what waits with this group."""
         kept = [entry for entry in self._buffer if entry[1] != group]
         removed = len(self._buffer) - len(kept)
         if removed:
@@ -197,21 +207,29 @@ class Subscription:
 
 @attrs.define(eq=False)
 class RefSubscription:
-    """A subscription that tells an actor. What the actor's full mailbox refuses becomes a dead letter."""
+    """A subscription that tells an actor, until it is closed or the actor has ended.
+
+    What the actor's full mailbox refuses becomes a dead letter.
+    """
 
     _bus: Bus
     pattern: str
     ref: Ref
+    closed: bool = attrs.field(init=False, default=False)
 
     def offer(self, message: Any, group: Hashable) -> None:
         """Called by the bus."""
-        self.ref.tell_or_dead_letter(message)
+        if self.ref._slot.terminated is not None:  # pyright: ignore[reportPrivateUsage] - a ref is the slot's face
+            self.close()
+        else:
+            self.ref.tell_or_dead_letter(message)
 
     def discard(self, group: Hashable) -> None:
         """Nothing to do: a mailbox is a channel, which keeps what it holds."""
 
     def close(self) -> None:
         """Tell it no more."""
+        self.closed = True
         self._bus.remove(self)
 
 
@@ -220,21 +238,28 @@ _Subscriber = Subscription | RefSubscription
 
 @attrs.define(eq=False)
 class _Node:
-    """A word of the patterns subscribed to, and what follows it."""
+    """A word of the patterns subscribed to: those who end with it, and what follows it."""
 
+    here: dict[_Subscriber, None] = attrs.field(factory=dict[_Subscriber, None])
     words: dict[str, _Node] = attrs.field(factory=dict[str, "_Node"])
-    here: list[_Subscriber] = attrs.field(factory=list[_Subscriber])
-    below: list[_Subscriber] = attrs.field(factory=list[_Subscriber])
 
     def matching(self, words: list[str], index: int) -> Iterator[_Subscriber]:
         if index == len(words):
             yield from self.here
             return
-        yield from self.below
+        if (rest := self.words.get(">")) is not None:
+            yield from rest.here
         for word in (words[index], "*"):
-            node = self.words.get(word)
-            if node is not None:
+            if (node := self.words.get(word)) is not None:
                 yield from node.matching(words, index + 1)
+
+    def remove(self, words: list[str], subscriber: _Subscriber) -> bool:
+        """Returns whether nothing is left of this node."""
+        if not words:
+            self.here.pop(subscriber, None)
+        elif (node := self.words.get(words[0])) is not None and node.remove(words[1:], subscriber):
+            del self.words[words[0]]
+        return not self.here and not self.words
 
 
 @attrs.define(eq=False)
@@ -257,10 +282,18 @@ class Bus:
         if subscribers is None:
             subscribers = self._match(topic)
         for subscriber in subscribers:
-            subscriber.offer(message, group)
+            try:
+                subscriber.offer(message, group)
+            except Exception:
+                log.exception("a subscriber to %s failed to take what is on %s", subscriber.pattern, topic)
 
     def discard(self, topic: str, group: Hashable) -> None:
-        """Take back what was published on `topic` with `group` and has not been read; counted as superseded."""
+        """Take back what was published on `topic` with `group` and has not been read; counted as superseded.
+
+        `None` is no group: nothing is taken back.
+        """
+        if group is None:
+            return
         for subscriber in self._cache.get(topic) or self._match(topic):
             subscriber.discard(group)
 
@@ -272,7 +305,7 @@ class Bus:
         overflow: BusOverflow = "drop_oldest",
         weigh: Callable[[Any], int] = _one,
     ) -> Subscription:
-        """Subscribe from now on. `capacity` bounds the sum of what `weigh` gives for the messages buffered.
+        """Subscribe from now on. `capacity` bounds the sum of what `weigh` gives (1 at least) for what is buffered.
 
         Raises `InvalidName` for a bad pattern.
         """
@@ -292,35 +325,16 @@ class Bus:
                 f"{pattern!r} is no pattern: words of letters, digits, _ and - joined by dots; * stands for a word, "
                 "> at the end for one or more"
             )
-        self._subscribers_at(pattern).append(subscriber)
+        node = self._root
+        for word in pattern.split("."):
+            node = node.words.setdefault(word, _Node())
+        node.here[subscriber] = None
         self._cache.clear()
 
     def remove(self, subscriber: _Subscriber) -> None:
         """Forget a subscriber. Closing a subscription does this."""
-        subscribers = self._subscribers_at(subscriber.pattern)
-        if subscriber in subscribers:
-            subscribers.remove(subscriber)
-            self._prune(subscriber.pattern.split("."))
-            self._cache.clear()
-
-    def _subscribers_at(self, pattern: str) -> list[_Subscriber]:
-        node = self._root
-        for word in pattern.split("."):
-            if word == ">":
-                return node.below
-            node = node.words.setdefault(word, _Node())
-        return node.here
-
-    def _prune(self, words: list[str]) -> None:
-        nodes = [self._root]
-        for word in words:
-            if word == ">":
-                break
-            nodes.append(nodes[-1].words[word])
-        for parent, node, word in zip(nodes[-2::-1], nodes[:0:-1], words[len(nodes) - 2 :: -1], strict=False):
-            if node.words or node.here or node.below:
-                return
-            del parent.words[word]
+        self._root.remove(subscriber.pattern.split("."), subscriber)
+        self._cache.clear()
 
     def _match(self, topic: str) -> tuple[_Subscriber, ...]:
         if not _TOPIC.fullmatch(topic):

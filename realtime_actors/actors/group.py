@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,9 +33,9 @@ class Group:
         self._supervision = supervision
         self._on_give_up = on_give_up
         self._nursery: trio.Nursery | None = None
-        # One entry for each life that has ended, so never more than there were lives.
-        self._exits: deque[tuple[Slot, Life]] = deque()
-        self._settled: set[Life] = set()
+        # Whose life is over and not yet dealt with. No next one begins before that is done: an exit is always that
+        # of the slot's present life.
+        self._exits: dict[Slot, Life] = {}
         self._due: dict[Slot, float] = {}
         self._stopping = False
         self._news = trio.Event()
@@ -51,12 +50,14 @@ class Group:
                     try:
                         start_error = await self._start_all()
                         if start_error is None:
+                            # Whoever spawns may have been cancelled by now, and could not be given what it started.
+                            await trio.lowlevel.checkpoint_if_cancelled()
                             scope.shield = True
                             task_status.started()
                             given_up = await self._supervise()
                     finally:
-                        scope.shield = True
-                        await self._stop_all(start_error)
+                        with trio.CancelScope(shield=True):
+                            await self._stop_all()
         finally:
             self.done.set()
         if start_error is not None:
@@ -79,6 +80,8 @@ class Group:
     async def _start_all(self) -> BaseException | None:
         for slot in self.slots:
             try:
+                if self._stopping:
+                    raise ActorStopped(f"{slot.path} was stopped before it started")
                 await self._start(slot)
             except Exception as error:  # noqa: BLE001 - raised by `run`, outside the nursery
                 error.add_note(f"while starting the actor {slot.path}")
@@ -88,21 +91,18 @@ class Group:
     async def _start(self, slot: Slot) -> None:
         life = slot.new_life()
         assert self._nursery is not None
-        try:
-            await self._nursery.start(self._live, slot, life, name=slot.path)
-        except BaseException:
-            slot.life = None
-            raise
+        await self._nursery.start(self._live, slot, life, name=slot.path)
 
     async def _live(self, slot: Slot, life: Life, *, task_status: trio.TaskStatus[None]) -> None:
         try:
             await life.run(task_status=task_status)
+            # A start that failed is told to `_start` by its error instead.
+            self._exits[slot] = life
+            if life.error is not None:
+                log.error("%s crashed", slot.path, exc_info=life.error)
         finally:
-            slot.life = None
             life.over.set()
-            if life.has_started:
-                self._exits.append((slot, life))
-                self.wake()
+            self.wake()
 
     async def _supervise(self) -> BaseException | None:
         """Returns the error with which the group gives up, if it does."""
@@ -114,7 +114,7 @@ class Group:
             due = [slot for slot in self.slots if self._due.get(slot, now + 1) <= now]
             failure = None
             if self._exits:
-                failure = await self._on_exit(*self._exits.popleft())
+                failure = await self._on_exit(next(iter(self._exits)))
             elif due:
                 failure = await self._restart(due[0])
             elif self.slots:
@@ -124,20 +124,9 @@ class Group:
                 return failure
         return None
 
-    async def _on_exit(self, slot: Slot, life: Life) -> BaseException | None:
-        if life in self._settled:  # stopped by us: its exit says nothing about its successor
-            self._settled.discard(life)
-            return None
-        if slot not in self.slots:
-            return None
-        if slot.stop_requested:
-            outcome = Outcome.STOPPED
-        elif life.error is not None:
-            outcome = Outcome.CRASHED
-            log.error("%s crashed", slot.path, exc_info=life.error)
-        else:
-            outcome = Outcome.NORMAL if life.ended_itself else Outcome.STOPPED
-        return await self._decide(slot, outcome, life.error)
+    async def _on_exit(self, slot: Slot) -> BaseException | None:
+        life = self._exits.pop(slot)
+        return await self._decide(slot, _outcome(slot, life), life.error)
 
     async def _restart(self, slot: Slot) -> BaseException | None:
         del self._due[slot]
@@ -171,54 +160,64 @@ class Group:
             await self._stop_life(by_name[name])
         for name in plan.forget:
             slot = by_name[name]
-            if slot is ended and outcome is Outcome.CRASHED:
-                self._forget(slot, "crashed", cause)
-            elif slot is ended and outcome is Outcome.NORMAL:
-                self._forget(slot, "normal")
-            else:
-                self._forget(slot, "stopped", cause if slot is ended else None)
+            if slot is ended:
+                self._forget(slot, outcome.value, cause)
+            elif slot not in self._exits:  # else it crashed before its turn to stop, and will be dealt with for that
+                self._forget(slot, "stopped", slot.life and slot.life.error)
         at = trio.current_time() + plan.delay
         for name in plan.start:
             slot = by_name[name]
+            # This restart is also that of one which crashed before its turn to stop.
+            self._exits.pop(slot, None)
             self._due[slot] = at
             if not slot.stop_requested:
                 slot.state = "restarting"
-            slot.runtime.bus.publish(
-                f"runtime.restarting.{slot.path}", ActorRestarting(slot.path, slot.lives, plan.delay, cause)
-            )
+                slot.runtime.bus.publish(
+                    f"runtime.restarting.{slot.path}", ActorRestarting(slot.path, slot.lives, plan.delay, cause)
+                )
 
     async def _stop_life(self, slot: Slot) -> None:
-        life = slot.life
-        if life is None:
+        if slot.life is None or not slot.alive:
             return
-        self._settled.add(life)
         slot.state = "stopping"
-        life.finish()
-        await life.over.wait()
+        slot.life.finish()
+        await slot.life.over.wait()
+        self._exits.pop(slot, None)
 
     def _forget(self, slot: Slot, reason: StopReason, cause: BaseException | None = None) -> None:
         self.slots.remove(slot)
         self._due.pop(slot, None)
         slot.end(reason, cause)
 
-    async def _stop_all(self, start_error: BaseException | None) -> None:
+    async def _stop_all(self) -> None:
         for slot in reversed(list(self.slots)):
-            started = slot.lives > 0 and slot.life is not None
+            reason: StopReason = "stopped" if slot.has_run else "start_failed"
+            if slot in self._exits:
+                reason = _outcome(slot, self._exits[slot]).value
+            restarting = slot in self._due
             slot.stop_requested = True
-            error = slot.life.error if slot.life is not None else None
             await self._stop_life(slot)
-            self._forget(slot, "start_failed" if start_error is not None and not started else "stopped", error)
+            cause = slot.life.error if slot.life is not None and not restarting else None
+            self._forget(slot, reason, cause)
+
+
+def _outcome(slot: Slot, life: Life) -> Outcome:
+    if slot.stop_requested:
+        return Outcome.STOPPED
+    if life.error is not None:
+        return Outcome.CRASHED
+    return Outcome.NORMAL if life.ended_itself else Outcome.STOPPED
 
 
 class Children:
     """The groups below one actor, or below the root."""
 
-    def __init__(self, runtime: Runtime, path: str, on_give_up: Callable[[BaseException], None]) -> None:
+    def __init__(self, runtime: Runtime, path: str, on_give_up: Callable[[BaseException], None] | None) -> None:
         self.nursery: trio.Nursery | None = None
         self._runtime = runtime
         self._path = path
         self._on_give_up = on_give_up
-        self._groups: list[Group] = []
+        self._groups: dict[Group, None] = {}
         self._closed = False
 
     async def spawn(self, child: Child, *, max_restarts: int, within: float, backoff: Backoff | None) -> Ref:
@@ -253,23 +252,15 @@ class Children:
             for slot in group.slots:
                 slot.end("start_failed")
             raise
-        self._groups.append(group)
-        try:
-            await self.nursery.start(self._run, group, name=f"supervision of {', '.join(r.path for r in refs)}")
-        except BaseException:
-            # A start that was cancelled before its task ran has left its slots behind.
-            for slot in list(group.slots):
-                slot.end("start_failed")
-            if group in self._groups:
-                self._groups.remove(group)
-            raise
+        self._groups[group] = None
+        await self.nursery.start(self._run, group, name=f"supervision of {', '.join(ref.path for ref in refs)}")
         return refs
 
     async def _run(self, group: Group, *, task_status: trio.TaskStatus[None]) -> None:
         try:
             await group.run(task_status=task_status)
         finally:
-            self._groups.remove(group)
+            del self._groups[group]
 
     async def stop(self) -> None:
         """Stop all groups at once, and wait for them. No other can be started any more."""

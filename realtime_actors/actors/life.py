@@ -43,10 +43,14 @@ class Life:
         self.error: BaseException | None = None
         """The crash that ended it, if one did."""
         self.has_started = False
+        """Whether it came to handle messages: its `started()` returned, and nobody wanted it to end before."""
         self.ended_itself = False
         self.over = trio.Event()
         self.notices: deque[Terminated] = deque()
+        """What waits of those watched; they go before the messages of the lane whose handler takes them."""
         self.children = Children(self.runtime, slot.path, self.crash)
+        notice_entry = slot.handlers.get(Terminated)
+        self.notice_lane: Lane | None = notice_entry and notice_entry.lane
         self._scope = trio.CancelScope()
         self._closing_scope = trio.CancelScope(shield=True)
         self._tasks: trio.Nursery | None = None
@@ -55,7 +59,8 @@ class Life:
         self._watched: set[Slot] = set()
         self._subscriptions: list[RefSubscription] = []
         self._context = copy_context()
-        self._finishing = False
+        self._stopping_due = False
+        self._ending = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Live. Raises what `started()` raised, or `ActorStopped` if it was stopped before that was over."""
@@ -70,43 +75,55 @@ class Life:
             raise self.error or ActorStopped(f"{self.slot.path} was stopped while it started")
 
     async def _work(self, task_status: trio.TaskStatus[None]) -> None:
-        try:
-            with self._scope:
-                async with trio.open_nursery() as tasks:
-                    self._tasks = tasks
-                    await self._guarded(self.actor.started)
-                    if self.error is None and not self._scope.cancel_called:
-                        # Up to here whoever spawns can cancel; from here only an orderly stop ends it.
-                        self._scope.shield = True
-                        self.has_started = True
-                        self.slot.on_started(self)
-                        task_status.started()
-                        self.ensure_control()
-                        await self._guarded(self._data.run)
-                        if self._control is not None:
-                            await self._control.done.wait()
-                    tasks.cancel_scope.cancel()
-        except Exception as error:  # noqa: BLE001 - what is left of a group once its Cancelled are gone
-            self.crash(_only(error))
+        with self._scope:
+            async with trio.open_nursery() as self._tasks:
+                try:
+                    await self._guarded(self._start)
+                    # An end that was asked for meanwhile, by whoever spawns or stops, shows here. From here on only
+                    # an orderly stop or a crash ends this life.
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                    self._scope.shield = True
+                    self.has_started = True
+                    self.slot.on_started(self)
+                    task_status.started()
+                    await self._handle_messages()
+                finally:
+                    self._ending = True
+                self._tasks.cancel_scope.cancel()
+
+    async def _start(self) -> None:
+        await self.actor.started()
+        self._stopping_due = True
+        self._context = copy_context()
+
+    async def _handle_messages(self) -> None:
+        control = self.slot.mailbox.control
+        if (control is not None and len(control)) or (self.notices and self.notice_lane == "control"):
+            self.ensure_control()
+        await self._guarded(self._data.run)
+        if self._control is not None:
+            await self._control.done.wait()
 
     async def _guarded(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a part of this life: its exception is the crash of the whole, and goes no further."""
         try:
             await function(*args)
-        except Exception as error:  # noqa: BLE001 - supervision is where every error of an actor ends
-            self.crash(error)
-        except BaseException as error:
-            if not self.runtime.take_fatal(error):
+        except BaseException as error:  # supervision is where every error of an actor ends
+            crash = _without_cancelled(error)
+            if isinstance(crash, Exception):
+                self.crash(crash)
+            elif self.runtime.take_fatal(error):
+                self._cut()
+            else:
                 raise
-            self._scope.cancel()
 
     async def _close(self) -> None:
-        self._finishing = True
+        self._tasks = None
         for subscription in self._subscriptions:
             subscription.close()
         with self._closing_scope:
             await self.children.stop()
-            if self.has_started:
+            if self._stopping_due:
                 await self._call_stopping()
         for slot in self._watched:
             slot.watchers.discard(self)
@@ -124,39 +141,42 @@ class Life:
             self.error = error
         else:
             log.error("%s: another error while it crashed", self.slot.path, exc_info=error)
+        self._cut()
+
+    def kill(self) -> None:
+        """End this life now: the time for an orderly end is over."""
+        self._cut()
+        self._closing_scope.cancel()
+
+    def _cut(self) -> None:
+        """Cancel all that this life does. A message handed to a lane but not begun stays queued."""
+        self._ending = True
+        for lane in self._lanes():
+            lane.close()
         self._scope.cancel()
 
     def finish(self, *, drain: bool = False, itself: bool = False) -> None:
         """End this life in order: the message in hand is finished, within the actor's `stop_timeout`."""
-        if not self._finishing:
+        if not self._ending:
             self.ended_itself = itself
-        self._finishing = True
+        self._ending = True
         if not self.has_started:
             self._scope.cancel()
             return
-        for lane in (self._data, self._control):
-            if lane is not None:
-                lane.finish(drain)
+        for lane in self._lanes():
+            lane.finish(drain)
 
-    def kill(self) -> None:
-        """End this life now: the time for an orderly end is over."""
-        self._scope.cancel()
-        self._closing_scope.cancel()
+    def _lanes(self) -> list[_LaneTask]:
+        return [self._data] if self._control is None else [self._data, self._control]
 
     def ensure_control(self) -> None:
-        """Run the control lane, if there is something in it."""
-        if not self.has_started or self._finishing:
+        """Run the control lane, now that there is something in it."""
+        if self._control is not None or self._ending or not self.has_started:
             return
-        if self._control is None:
-            queue = self.slot.mailbox.control
-            if not self.notices and (queue is None or not len(queue)):
-                return
-            self._control = _LaneTask(self, "control")
-            # The task must not inherit the context variables of whoever sends.
-            assert self._tasks is not None
-            self._context.run(self._tasks.start_soon, self._guarded, self._control.run)
-        elif self.notices:
-            self._control.queue.wake()
+        self._control = _LaneTask(self, "control")
+        # The task must not inherit the context variables of whoever sends.
+        assert self._tasks is not None
+        self._context.run(self._tasks.start_soon, self._guarded, self._control.run)
 
     def start_soon(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a background task of this life."""
@@ -167,13 +187,11 @@ class Life:
     def watch(self, ref: Ref) -> None:
         """Be told when `ref` ends."""
         slot = ref._slot  # pyright: ignore[reportPrivateUsage] - a ref is the slot's face, and this is the kernel
-        if slot in self._watched:
-            return
-        self._watched.add(slot)
-        if slot.terminated is not None:
-            self.notify(slot.terminated)
-        else:
+        if slot.terminated is None:
+            self._watched.add(slot)
             slot.watchers.add(self)
+        elif not any(notice.ref == ref for notice in self.notices):
+            self.notify(slot.terminated)
 
     def unwatch(self, ref: Ref) -> None:
         """Be told no more."""
@@ -184,12 +202,19 @@ class Life:
             self.notices.remove(notice)
 
     def notify(self, notice: Terminated) -> None:
-        """Bring a notice, whatever is queued. There is at most one for each actor watched."""
+        """Bring a notice, whatever is queued. At most one waits for each actor watched."""
+        self._watched.discard(notice.ref._slot)  # pyright: ignore[reportPrivateUsage]
+        if self.notice_lane is None:
+            self.slot.dead_letter(notice, "unhandled")
+            return
         self.notices.append(notice)
-        self.ensure_control()
+        if self.notice_lane == "control":
+            self.ensure_control()
+        self.slot.mailbox.queue(self.notice_lane).wake()
 
     def subscribe(self, pattern: str) -> RefSubscription:
         """Subscribe the actor for as long as this life lasts."""
+        self._subscriptions = [each for each in self._subscriptions if not each.closed]
         subscription = self.runtime.bus.subscribe_ref(pattern, self.slot.ref)
         self._subscriptions.append(subscription)
         return subscription
@@ -204,20 +229,28 @@ class _LaneTask:
         self.queue: LaneQueue = life.slot.mailbox.queue(lane)
         self.done = trio.Event()
         self._scope = trio.CancelScope()
-        self._in_hand: Envelope | None = None
+        self._handling = False
         self._state: Literal["open", "draining", "closing"] = "open"
 
+    def close(self) -> None:
+        """Begin no other message."""
+        self._state = "closing"
+
     def finish(self, drain: bool) -> None:
+        """Finish the message in hand, with `drain` the queued ones too, each within the actor's `stop_timeout`."""
+        if self._state == "closing" or (self._state == "draining" and drain):
+            return
         self._state = "draining" if drain else "closing"
-        if self._in_hand is None:
-            self.queue.wake()
-        else:
+        if self._handling:
             self._limit()
+        else:
+            self.queue.wake()
 
     def _limit(self) -> None:
         self._scope.deadline = trio.current_time() + self.life.slot.stop_timeout
 
     async def run(self) -> None:
+        """Handle messages until the life ends."""
         try:
             with self._scope:
                 await self._handle_all()
@@ -233,7 +266,7 @@ class _LaneTask:
     async def _handle_all(self) -> None:
         slot, actor, queue = self.life.slot, self.life.actor, self.queue
         receiver, handlers = queue.receiver, slot.handlers
-        notices = self.life.notices if self.lane == "control" else ()
+        notices: deque[Terminated] = self.life.notices if self.lane == self.life.notice_lane else deque()
         taken = 0
         while self._state != "closing":
             taken += 1
@@ -242,7 +275,7 @@ class _LaneTask:
                 await trio.lowlevel.checkpoint()
                 continue
             if notices:
-                envelope = Envelope(self.life.notices.popleft())
+                envelope = Envelope(notices.popleft())
             elif queue.returned is not None:
                 envelope, queue.returned = queue.returned, None
             else:
@@ -253,22 +286,17 @@ class _LaneTask:
                         return
                     taken = 0
                     envelope = await receiver.receive()
-            if envelope is WAKE:
-                continue
-            if self._state == "closing":
-                queue.returned = envelope
-                return
-            entry = handlers.get(type(envelope.message))
-            if entry is None:  # a notice that the actor has no handler for
-                slot.dead_letter(envelope.message, "unhandled")
-                continue
-            self._in_hand = envelope
+                    if envelope is not WAKE:
+                        # This life may have ended since it was handed over: then it stays queued.
+                        queue.returned = envelope
+                    continue
+            self._handling = True
             if self._state == "draining":
                 self._limit()
             try:
-                await self._handle(actor, entry, envelope)
+                await self._handle(actor, handlers[type(envelope.message)], envelope)
             finally:
-                self._in_hand = None
+                self._handling = False
             slot.handled += 1
 
     async def _handle(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> None:
@@ -287,7 +315,7 @@ class _LaneTask:
     def _lose(self, envelope: Envelope, error: BaseException) -> None:
         """The message in hand is lost with the crash, or was cancelled by the stop."""
         slot, name = self.life.slot, type(envelope.message).__name__
-        crash = self.life.error if isinstance(error, trio.Cancelled) else error
+        crash = _without_cancelled(error) or self.life.error
         if crash is None:
             slot.dead_letter(envelope.message, "stopped")
             failure: Exception = ActorStopped(f"{slot.path} was stopped while it handled {name}")
@@ -299,10 +327,10 @@ class _LaneTask:
             envelope.reply.fail(failure)
 
 
-def _only(error: BaseException) -> BaseException:
-    """The one exception in a group of one."""
+def _without_cancelled(error: BaseException) -> BaseException | None:
+    """What an exception says beside that its task was cancelled."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
-        if len(group.exceptions) == 1:
-            return _only(group.exceptions[0])
-    return error
+        cancelled, rest = group.split(trio.Cancelled)
+        return group if cancelled is None else rest
+    return None if isinstance(error, trio.Cancelled) else error

@@ -27,12 +27,12 @@ CONTROL_CAPACITY = 256
 """Room in the control lane. When it is full, `tell` and `send` raise `MailboxFull`."""
 
 WAKE = Envelope(None)
-"""Wakes an idle lane so that it looks at its state; never handled."""
+"""Wakes an idle lane so that it looks at its state. Only ever handed over, never queued and never handled."""
 
 
 @attrs.define(eq=False)
 class LaneQueue:
-    """The channel of one lane, and the one message it gives back when a life ends before handling it."""
+    """The channel of one lane, and the one message that was taken from it and is not begun."""
 
     sender: trio.MemorySendChannel[Envelope]
     receiver: trio.MemoryReceiveChannel[Envelope]
@@ -47,23 +47,25 @@ class LaneQueue:
         return self.receiver.statistics().current_buffer_used + (self.returned is not None)
 
     def wake(self) -> None:
-        """Make an idle lane look at its state. A lane with messages queued does that anyway."""
-        try:
+        """Make a lane that waits look at its state. One that does not wait does so before its next message."""
+        if self.receiver.statistics().tasks_waiting_receive:
             self.sender.send_nowait(WAKE)
-        except (trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):
-            return
 
     def take_all(self) -> list[Envelope]:
-        """Empty the queue."""
+        """Empty the queue, and take what waits for room in it."""
         taken = [] if self.returned is None else [self.returned]
         self.returned = None
+        taken.extend(self.take_channel())
+        return taken
+
+    def take_channel(self) -> list[Envelope]:
+        """Empty the channel."""
+        taken: list[Envelope] = []
         while True:
             try:
-                envelope = self.receiver.receive_nowait()
-            except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+                taken.append(self.receiver.receive_nowait())
+            except trio.WouldBlock:
                 return taken
-            if envelope is not WAKE:
-                taken.append(envelope)
 
     def close(self) -> None:
         """Let nobody wait for room any more."""
@@ -106,44 +108,33 @@ class Mailbox:
         return None
 
     async def put_when_room(self, lane: Lane, envelope: Envelope) -> Envelope | None:
-        """As `put`, waiting for room where the policy says so."""
+        """As `put`, waiting for room where the policy says so; where there is room it is no checkpoint."""
         try:
-            dropped = self.put(lane, envelope)
+            return self.put(lane, envelope)
         except MailboxFull:
             if lane == "control" or self.overflow != "wait":
                 raise
-            await self.queue(lane).sender.send(envelope)
-            return None
-        await trio.lowlevel.checkpoint()
-        return dropped
+        await self.data.sender.send(envelope)
+        return None
 
     def _push_out(self, envelope: Envelope) -> Envelope:
         """Make room in a full data lane by the drop policy (nobody waits for room there, so order is kept)."""
-        receiver = self.data.receiver
-        first = None
-        if self.overflow == "drop_oldest":
-            first = receiver.receive_nowait()
-            if is_droppable(first.message):
-                return self._dropped(first, envelope)
-        elif is_droppable(envelope.message):
+        if self.overflow == "drop_newest" and is_droppable(envelope.message):
             self.dropped += 1
             return envelope
-        queued = [first] if first is not None else []
-        queued.extend(self.data.take_all())
-        order = range(len(queued)) if self.overflow == "drop_oldest" else range(len(queued) - 1, -1, -1)
-        victim = next((i for i in order if is_droppable(queued[i].message)), None)
-        dropped = queued.pop(victim) if victim is not None else None
+        first = self.data.receiver.receive_nowait()
+        if self.overflow == "drop_oldest" and is_droppable(first.message):
+            self.data.sender.send_nowait(envelope)
+            self.dropped += 1
+            return first
+        queued = [first, *self.data.take_channel(), envelope]
+        order = queued if self.overflow == "drop_oldest" else reversed(queued)
+        victim = next((each for each in order if is_droppable(each.message)), None)
+        queued.remove(envelope if victim is None else victim)
         for kept in queued:
             self.data.sender.send_nowait(kept)
-        if dropped is None:
-            if self.overflow == "drop_oldest" and is_droppable(envelope.message):
-                self.dropped += 1
-                return envelope
+        if victim is None:
             raise self._full("data")
-        return self._dropped(dropped, envelope)
-
-    def _dropped(self, victim: Envelope, envelope: Envelope) -> Envelope:
-        self.data.sender.send_nowait(envelope)
         self.dropped += 1
         return victim
 

@@ -15,6 +15,7 @@ from .errors import InvalidActor
 __all__ = ["HandlerEntry", "Lane", "droppable", "handlers_of", "is_droppable", "receives"]
 
 Lane = Literal["data", "control"]
+"""Which of a mailbox's two lanes a message goes through."""
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,7 +45,7 @@ def receives(method: F | None = None, /, *, lane: Lane = "data") -> F | Callable
 
     Exactly those types, not their subclasses. What the method returns answers an `ask`. It may be `async def`, or
     a plain method when it never waits. Messages for `lane="control"` are handled while a handler of the data
-    lane is still waiting.
+    lane is still waiting. An override in a subclass has to be marked too.
     """
 
     def mark(function: F) -> F:
@@ -78,8 +79,9 @@ def _read_handlers(cls: type) -> dict[type, HandlerEntry]:
         function = inspect.getattr_static(cls, name)
         lane: Lane | None = getattr(function, _LANE, None)
         if lane is None:
+            _check_override(cls, name, function)
             continue
-        entry = HandlerEntry(function, lane, inspect.iscoroutinefunction(function))
+        entry = HandlerEntry(function, lane, inspect.iscoroutinefunction(inspect.unwrap(function)))
         for message_type in _message_types(cls, function):
             if message_type in table:
                 raise InvalidActor(
@@ -90,19 +92,22 @@ def _read_handlers(cls: type) -> dict[type, HandlerEntry]:
     return table
 
 
+def _check_override(cls: type, name: str, function: object) -> None:
+    """An override that lost its mark would leave its messages unhandled. To take a handler away, set it to None."""
+    if callable(function) and any(hasattr(vars(base).get(name), _LANE) for base in cls.__mro__):
+        raise InvalidActor(
+            f"{_where(cls, function)}: it overrides a handler without @receives: mark it, or set {name} = None "
+            "to handle those messages no more"
+        )
+
+
 def _message_types(cls: type, function: Callable[..., Any]) -> list[type]:
     parameters = list(inspect.signature(function).parameters.values())
-    if len(parameters) != 2:
+    if len(parameters) != 2 or any(p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters):
         raise InvalidActor(f"{_where(cls, function)}: a handler takes self and one message")
-    try:
-        hints = typing.get_type_hints(function)
-    except NameError as error:
-        raise InvalidActor(
-            f"{_where(cls, function)}: {error}: the message type must be importable when the actor is spawned"
-        ) from error
-    annotation = hints.get(parameters[1].name)
-    if annotation is None:
-        raise InvalidActor(f"{_where(cls, function)}: annotate {parameters[1].name!r} with the message type it takes")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidActor(f"{_where(cls, function)}: a handler returns its answer, it is no generator")
+    annotation = _annotation(cls, function, parameters[1])
     found: list[Any] = (
         list(typing.get_args(annotation))
         if typing.get_origin(annotation) in (typing.Union, types.UnionType)
@@ -116,7 +121,20 @@ def _message_types(cls: type, function: Callable[..., Any]) -> list[type]:
     return found
 
 
+def _annotation(cls: type, function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """What annotates the message; the other annotations may name what only a type checker imports."""
+    if parameter.annotation is parameter.empty:
+        raise InvalidActor(f"{_where(cls, function)}: annotate {parameter.name!r} with the message type it takes")
+    holder = types.SimpleNamespace(__annotations__={"message": parameter.annotation})
+    try:
+        return typing.get_type_hints(holder, inspect.unwrap(function).__globals__)["message"]
+    except Exception as error:
+        raise InvalidActor(
+            f"{_where(cls, function)}: {error}: the message type must be importable when the actor is spawned"
+        ) from error
+
+
 def _where(cls: type, function: Callable[..., Any]) -> str:
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     line = f", {code.co_filename}:{code.co_firstlineno}" if code is not None else ""
     return f"{cls.__module__}.{cls.__qualname__}.{function.__name__}{line}"

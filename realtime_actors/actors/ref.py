@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ActorState", "ActorStatistics", "Ref"]
 
 ActorState = Literal["starting", "running", "restarting", "stopping", "stopped"]
+"""What an actor is doing."""
 
 
 @attrs.frozen
@@ -82,6 +83,7 @@ class Ref:
         policy is not `wait`.
         """
         await self._slot.post_when_room(Envelope(message, None, trace_context.get()))
+        await trio.lowlevel.checkpoint()
 
     async def ask(self, message: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - part of the contract
         """Give the actor a message and return what its handler returns. `timeout` is in seconds.
@@ -98,8 +100,11 @@ class Ref:
 
     async def _ask(self, message: Any) -> Any:
         reply = Reply()
-        await self._slot.post_when_room(Envelope(message, reply, trace_context.get()))
-        return await reply.wait()
+        try:
+            await self._slot.post_when_room(Envelope(message, reply, trace_context.get()))
+            return await reply.wait()
+        finally:
+            reply.abandon()
 
     async def stop(self, *, drain: bool = False) -> None:
         """Stop the actor for good, and wait until it has ended. With `drain` it handles what is queued first."""

@@ -45,24 +45,24 @@ class Reply:
         return True
 
     async def wait(self) -> Any:
-        """The answer. A waiter that is cancelled abandons it."""
-        try:
-            if self._resolved:
-                await trio.lowlevel.checkpoint_if_cancelled()
-            else:
-                self._task = trio.lowlevel.current_task()
+        """The answer. Waits at least one pass of the scheduler."""
+        if self._resolved:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._task = trio.lowlevel.current_task()
 
-                def abort(_: object) -> trio.lowlevel.Abort:
-                    self._task = None
-                    return trio.lowlevel.Abort.SUCCEEDED
+            def abort(_: object) -> trio.lowlevel.Abort:
+                self._task = None
+                return trio.lowlevel.Abort.SUCCEEDED
 
-                await trio.lowlevel.wait_task_rescheduled(abort)
-        except BaseException:
-            self._abandoned = True
-            raise
+            await trio.lowlevel.wait_task_rescheduled(abort)
         if self._error is not None:
             raise self._error
         return self._value
+
+    def abandon(self) -> None:
+        """Nobody will wait for the answer: a late one is told so."""
+        self._abandoned = True
 
 
 @attrs.define(slots=True, eq=False)

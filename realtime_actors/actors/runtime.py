@@ -6,8 +6,8 @@ import itertools
 import logging
 import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import cast
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Self, cast
 
 import attrs
 import trio
@@ -45,7 +45,7 @@ class Runtime:
         """The bus that all actors of this runtime share."""
         self.slots: dict[str, Slot] = {}
         self._shutdown_timeout = shutdown_timeout
-        self._children = Children(self, "", self._give_up)
+        self._children = Children(self, "", None)
         self._body = trio.CancelScope()
         self._fatal: BaseException | None = None
         self._drops: dict[object, _Drops] = {}
@@ -93,7 +93,7 @@ class Runtime:
         if not isinstance(child.actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check
             raise InvalidActor(f"spawn takes an instance of an Actor subclass, not {child.actor!r}")
         prefix = f"{parent}." if parent else ""
-        name = child.name or f"{type(child.actor).__name__.lower()}-{next(self._numbers)}"
+        name = self._free_name(type(child.actor), prefix) if child.name is None else child.name
         if not _NAME.fullmatch(name):
             raise InvalidName(f"{name!r} is no name for an actor: use letters, digits, _ and -")
         path = prefix + name
@@ -102,8 +102,15 @@ class Runtime:
         slot = self.slots[path] = Slot(self, group, child, path, name)
         return slot
 
+    def _free_name(self, cls: type, prefix: str) -> str:
+        names = (f"{cls.__name__.lower()}-{number}" for number in self._numbers)
+        return next(name for name in names if prefix + name not in self.slots)
+
     def take_fatal(self, error: BaseException) -> bool:
-        """Whether `error` is, or holds, a KeyboardInterrupt or SystemExit: then the whole runtime ends with it."""
+        """Whether `error` is, or holds, one that nobody supervises: then the whole runtime ends with it.
+
+        That is a KeyboardInterrupt, a SystemExit, or a `Cancelled` where nothing is cancelled.
+        """
         fatal = _find_fatal(error)
         if fatal is None:
             return False
@@ -117,24 +124,42 @@ class Runtime:
         drops = self._drops.get(queue)
         if drops is not None:
             drops.total = total
-            return
-        if not self._drops and self._nursery is not None:
-            self._nursery.start_soon(self._report_drops)
-        self._drops[queue] = _Drops(label, total, total)
-        self.bus.publish("runtime.dropped", MessagesDropped(label, 1, total))
+        elif self._nursery is not None:
+            drops = self._drops[queue] = _Drops(label, total, total)
+            self._nursery.start_soon(self._report_drops, queue, drops)
+            self.bus.publish("runtime.dropped", MessagesDropped(label, 1, total))
 
-    async def _report_drops(self) -> None:
-        while self._drops:
+    async def _report_drops(self, queue: object, drops: _Drops) -> None:
+        while True:
             await trio.sleep(_DROP_REPORT_INTERVAL)
-            for queue, drops in list(self._drops.items()):
-                if drops.total == drops.reported:
-                    del self._drops[queue]
-                    continue
-                count, drops.reported = drops.total - drops.reported, drops.total
-                self.bus.publish("runtime.dropped", MessagesDropped(drops.label, count, drops.total))
+            count, drops.reported = drops.total - drops.reported, drops.total
+            if count == 0:
+                del self._drops[queue]
+                return
+            self.bus.publish("runtime.dropped", MessagesDropped(drops.label, count, drops.total))
 
-    def _give_up(self, error: BaseException) -> None:
-        log.error("a group under the root gave up", exc_info=error)
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[Self]:
+        """Run, and shut down when the block ends."""
+        failure: BaseException | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = self._children.nursery = nursery
+                with self._body:
+                    try:
+                        yield self
+                    except BaseException as error:  # noqa: BLE001 - raised below: the nursery would wrap it
+                        failure = error
+                await self._shut_down()
+                self._nursery = None
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as error:
+            if not self.take_fatal(error):  # Ctrl-C may hit any line, the kernel's own too
+                raise
+        if self._fatal is not None:
+            raise self._fatal
+        if failure is not None:
+            raise failure
 
     async def _shut_down(self) -> None:
         with trio.CancelScope(shield=True):
@@ -156,35 +181,23 @@ class Runtime:
             await self._children.stop()
 
 
+def open_runtime(*, shutdown_timeout: float = 10.0) -> AbstractAsyncContextManager[Runtime]:
+    """Run actors: `async with open_runtime() as runtime:`.
+
+    Leaving the block, or cancelling the scope around it, stops all actors in order: each has its `stop_timeout`,
+    all together have `shutdown_timeout` seconds; what is left then is cancelled. What ignores that (a thread's call)
+    is named in the log and waited for. An exception of the block comes out as it is; so does a KeyboardInterrupt or
+    SystemExit raised in an actor.
+    """
+    return Runtime(shutdown_timeout).running()
+
+
 def _find_fatal(error: BaseException) -> BaseException | None:
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return error
+    if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() > float("-inf"):
         return error
     if isinstance(error, BaseExceptionGroup):
         inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
         return next((found for each in inner if (found := _find_fatal(each)) is not None), None)
     return None
-
-
-@asynccontextmanager
-async def open_runtime(*, shutdown_timeout: float = 10.0) -> AsyncGenerator[Runtime]:
-    """Run actors: `async with open_runtime() as runtime:`.
-
-    Leaving the block, or cancelling the scope around it, stops all actors in order: each has its `stop_timeout`,
-    all together have `shutdown_timeout` seconds. A KeyboardInterrupt or SystemExit in an actor comes out here.
-    """
-    runtime = Runtime(shutdown_timeout)
-    failure: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        runtime._nursery = runtime._children.nursery = nursery  # pyright: ignore[reportPrivateUsage] - its own module
-        with runtime._body:  # pyright: ignore[reportPrivateUsage]
-            try:
-                yield runtime
-            except BaseException as error:  # noqa: BLE001 - raised below, outside the nursery, which would wrap it
-                failure = error
-        await runtime._shut_down()  # pyright: ignore[reportPrivateUsage]
-        nursery.cancel_scope.cancel()
-    fatal = runtime._fatal  # pyright: ignore[reportPrivateUsage]
-    if fatal is not None:
-        raise fatal
-    if failure is not None:
-        raise failure

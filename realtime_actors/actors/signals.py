@@ -16,6 +16,7 @@ __all__ = [
     "DeadLetter",
     "Lost",
     "MessagesDropped",
+    "RuntimeEvent",
     "StopReason",
     "Terminated",
 ]
@@ -78,6 +79,10 @@ class MessagesDropped:
     """The path of the actor whose mailbox it is, or which subscription."""
     count: int
     total: int
+
+
+RuntimeEvent = ActorStarted | ActorRestarting | ActorTerminated | DeadLetter | MessagesDropped
+"""What the runtime says of itself. What becomes of that makes it say no more: it would never come to an end."""
 
 
 @attrs.frozen

@@ -11,10 +11,10 @@ from .actor import Child, configuration_of
 from .errors import ActorStopped, MailboxFull, UnhandledMessage
 from .life import Life
 from .mailbox import Mailbox
-from .messages import handlers_of
+from .messages import HandlerEntry, handlers_of
 from .ref import ActorState, ActorStatistics, Ref
 from .reply import Envelope
-from .signals import ActorStarted, ActorTerminated, DeadLetter, StopReason, Terminated
+from .signals import ActorStarted, ActorTerminated, DeadLetter, RuntimeEvent, StopReason, Terminated
 from .supervision import Member, RestartType
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Slot:
         self.ref = Ref(self)
         self.state: ActorState = "starting"
         self.life: Life | None = None
+        """Its present life, or the last until the next begins."""
         self.lives = 0
+        self.has_run = False
         self.handled = 0
         self.stop_requested = False
         self.terminated: Terminated | None = None
@@ -63,31 +65,23 @@ class Slot:
         if entry is None or self.stop_requested:
             self._refuse(envelope)
             return
-        dropped = self.mailbox.put(entry.lane, envelope)
-        if entry.lane == "control" and self.life is not None:
-            self.life.ensure_control()
-        if dropped is not None:
-            self._count_drop(dropped)
+        self._posted(entry, envelope, self.mailbox.put(entry.lane, envelope))
 
     async def post_when_room(self, envelope: Envelope) -> None:
-        """As `post`, waiting for room."""
+        """As `post`, waiting for room; where there is room it is no checkpoint."""
         entry = self.handlers.get(type(envelope.message))
         if entry is None or self.stop_requested:
             self._refuse(envelope)
-            await trio.lowlevel.checkpoint()
             return
-        try:
-            dropped = await self.mailbox.put_when_room(entry.lane, envelope)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._refuse(envelope)
-            return
+        self._posted(entry, envelope, await self.mailbox.put_when_room(entry.lane, envelope))
+
+    def _posted(self, entry: HandlerEntry, envelope: Envelope, dropped: Envelope | None) -> None:
         if entry.lane == "control" and self.life is not None:
             self.life.ensure_control()
-        if dropped is not None:
-            self._count_drop(dropped)
-
-    def _count_drop(self, dropped: Envelope) -> None:
-        self.runtime.on_drop(self, self.path, self.mailbox.dropped)
+        if dropped is None:
+            return
+        if not isinstance(envelope.message, RuntimeEvent):
+            self.runtime.on_drop(self, self.path, self.mailbox.dropped)
         if dropped.reply is not None:
             dropped.reply.fail(MailboxFull(f"the full mailbox of {self.path} dropped the question"))
 
@@ -111,6 +105,8 @@ class Slot:
     ) -> None:
         """Publish that nobody handled a message."""
         log.debug("dead letter for %s: %s (%s)", self.path, type(message).__name__, reason)
+        if isinstance(message, RuntimeEvent):
+            return
         self.runtime.bus.publish(f"runtime.dead_letter.{self.path}", DeadLetter(self.path, message, reason, cause))
 
     # -- life
@@ -124,11 +120,17 @@ class Slot:
     def on_started(self, life: Life) -> None:
         """The life's `started()` has returned."""
         self.state = "running"
+        self.has_run = True
         self.runtime.bus.publish(f"runtime.started.{self.path}", ActorStarted(self.path, life.number))
 
+    @property
+    def alive(self) -> bool:
+        """Whether a life of it is not over."""
+        return self.life is not None and not self.life.over.is_set()
+
     def as_member(self) -> Member:
-        """As the supervision's rules see it."""
-        return Member(self.name, self.restart, running=self.life is not None)
+        """As the supervision's rules see it. One that was asked to stop is not started again."""
+        return Member(self.name, "temporary" if self.stop_requested else self.restart, running=self.alive)
 
     def request_stop(self, *, drain: bool = False) -> None:
         """Have the actor end for good. Does not wait."""

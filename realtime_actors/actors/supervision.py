@@ -125,7 +125,8 @@ def plan(strategy: Strategy, members: Sequence[Member], name: str, outcome: Outc
     others = [member for member in affected if member.name != name]
     return Plan(
         stop=tuple(member.name for member in reversed(others) if member.running),
-        forget=tuple(member.name for member in others if member.restart == "temporary"),
+        # One that is not running has ended at the same time: its own end will say how.
+        forget=tuple(member.name for member in others if member.restart == "temporary" and member.running),
         start=tuple(member.name for member in affected if member.name == name or member.restart != "temporary"),
     )
 
@@ -151,7 +152,8 @@ class Supervision:
         if len(recent) >= self.budget.max_restarts:
             return GiveUp(self.budget.max_restarts, self.budget.within)
         self._restarts = (*recent, now)
-        if now - self._last >= self.backoff.reset_after:
+        # A start that took long to fail was no quiet time.
+        if outcome is not Outcome.START_FAILED and now - self._last >= self.backoff.reset_after:
             self._attempt = 0
         delay = self.backoff.delay(self._attempt, self.uniform)
         self._attempt += 1
