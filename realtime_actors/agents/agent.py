@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from realtime_actors.actors import Actor, ActorCrashed, Ref, Terminated, receives
+from realtime_actors.actors import Actor, ActorCrashed, ActorStopped, Ref, Terminated, receives
 from realtime_actors.audio import AudioError, Resampler, byte_length
 from realtime_actors.events import (
     AgentEnded,
@@ -29,6 +29,7 @@ from realtime_actors.events import (
     AppendImage,
     AppendText,
     AppendToolResult,
+    CancelResponse,
     ClientAudioAppend,
     ClientAudioCommit,
     ClientImageAppend,
@@ -61,6 +62,7 @@ from realtime_actors.events import (
     RequestFailed,
     ServerEvent,
     ServerSessionUpdated,
+    SessionConfigured,
     ToolResult,
     ToolUse,
 )
@@ -72,12 +74,14 @@ from realtime_actors.providers import (
     ProviderRefused,
     RealtimeModel,
     Resume,
-    ServerVAD,
+    SemanticVAD,
     WaitReady,
 )
+from realtime_actors.providers.connection import SOCKET_OPTIONS
 from realtime_actors.transports import Transport, TrioWebSocketTransport, WebSocketOptions
 
 from .calls import Calls
+from .errors import InvalidTool
 from .tools import Tool
 from .turns import AbortTool, Effect, Emit, RunTool, Send, Supersede, Turns
 
@@ -90,6 +94,8 @@ MOST_UNACKNOWLEDGED = 256
 """Texts, images and tool results that the provider has not acknowledged; more are refused in words."""
 DEFAULT_SILENCE_MS = 800
 """Silence that ends a turn for the provider's turn detection, where its configuration does not say."""
+SEMANTIC_SILENCE_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000, None: 4000}
+"""The longest silence for which semantic turn detection waits, by its eagerness (OpenAI's documentation, 2026)."""
 
 
 @attrs.define(eq=False)
@@ -97,8 +103,8 @@ class RealtimeAgent(Actor):
     """A voice agent. Tell it `ClientEvent`s; it publishes `ServerEvent`s on `agents.<agent id>.<type>`.
 
     The agent id is the name it is spawned with; `name` is what it is called. `spawn` returns when the provider
-    has accepted its configuration, or raises: `ProviderRefused`, `ProviderUnavailable`. Audio may come at any
-    usual sample rate. `tools` are made with `@tool` (run here) or `frontend_tool` (run by the frontend).
+    has accepted its configuration, or raises: `ProviderRefused`, `ProviderUnavailable`, `InvalidTool`. Audio may
+    come at any usual sample rate. `tools` are made with `@tool` (run here) or `frontend_tool` (run by the frontend).
     `session_id` is what `ServerSessionUpdated` names, `transport` and `options` are for the provider's socket.
     """
 
@@ -111,13 +117,15 @@ class RealtimeAgent(Actor):
     tools: Sequence[Tool] = ()
     session_id: str = ""
     transport: Transport = attrs.field(factory=TrioWebSocketTransport)
-    options: WebSocketOptions = attrs.field(factory=WebSocketOptions)
+    options: WebSocketOptions = SOCKET_OPTIONS
 
     _agent_id: str = attrs.field(init=False)
     _turns: Turns = attrs.field(init=False)
     _calls: Calls = attrs.field(init=False)
     _connection: Ref = attrs.field(init=False)
     _instructions: str = attrs.field(init=False)
+    # While the provider has not answered: the request that changes the instructions, and what they were before.
+    _reconfiguration: tuple[str, str] | None = attrs.field(init=False, default=None)
     _resampler: Resampler | None = attrs.field(init=False, default=None)
     _topics: dict[type, str] = attrs.field(init=False, factory=dict[type, str])
     _unacknowledged: dict[str, AppendText | AppendImage | AppendToolResult] = attrs.field(
@@ -129,8 +137,7 @@ class RealtimeAgent(Actor):
         self._agent_id = self.context.name
         self._instructions = self.instructions
         self._turns = Turns(self._agent_id, self.name, _new_id)
-        tools = {tool.name: tool for tool in self.tools}
-        self._calls = Calls(tools, self.context.start_soon, self._answered)
+        self._calls = Calls(self._tools_by_name(), self.context.start_soon, self._answered)
         self._connection = await self.context.spawn(
             ProviderConnection(self.model, self.context.ref, self.transport, self.options), name="connection"
         )
@@ -138,12 +145,28 @@ class RealtimeAgent(Actor):
         self._connection.tell(self._configuration())
         try:
             await self._connection.ask(WaitReady(), timeout=None)
-        except ActorCrashed as error:
-            raise error.__cause__ or error from None
+            return
+        except (ActorCrashed, ActorStopped) as error:
+            failure: BaseException = error
+        ended = await self._connection.wait_stopped()
+        raise ended.cause or failure
 
     async def stopping(self) -> None:
-        """Say that the agent is gone."""
+        """Say that the agent is gone, and its replies with it."""
+        self._apply(self._turns.stopped())
         self._publish(AgentEnded(self._agent_id, self.name))
+
+    def _tools_by_name(self) -> dict[str, Tool]:
+        tools: dict[str, Tool] = {}
+        for each in self.tools:
+            if not isinstance(each, Tool):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check
+                raise InvalidTool(f"{each!r:.80} is no tool: make one of it with @tool")
+            if each.name in tools:
+                raise InvalidTool(f"two tools are named {each.name}: give one another name")
+            tools[each.name] = each
+        if tools and not self.model.capabilities.tools:
+            raise InvalidTool(f"{self.model.model_name} calls no tools: leave them out")
+        return tools
 
     def _configuration(self) -> Configure:
         return Configure(_new_id(), self._instructions, tuple(tool.spec for tool in self.tools))
@@ -163,6 +186,9 @@ class RealtimeAgent(Actor):
     def add_audio(self, event: ClientAudioAppend) -> None:
         """The user's speech, converted to the model's rate as one stream."""
         rate = event.format.rate
+        if event.format.type != "audio/pcm":
+            self._error("invalid_audio", f"audio of the type {event.format.type!r:.80} is not taken: send audio/pcm")
+            return
         try:
             if self._resampler is None or self._resampler.from_rate != rate:
                 self._flush_audio()
@@ -180,11 +206,13 @@ class RealtimeAgent(Actor):
         self._flush_audio()
         detection = self.model.turn_detection
         if isinstance(detection, Manual):
-            self.context.tell(self._connection, CommitAudio(_new_id()))
+            self._command(CommitAudio(_new_id()))
             return
-        silence_ms = detection.silence_duration_ms if isinstance(detection, ServerVAD) else None
-        length = byte_length((silence_ms or DEFAULT_SILENCE_MS) + 200, self.model.input_rate)
-        self.context.tell(self._connection, AppendAudio(bytes(length)))
+        if isinstance(detection, SemanticVAD):
+            silence_ms = SEMANTIC_SILENCE_MS[detection.eagerness]
+        else:
+            silence_ms = detection.silence_duration_ms or DEFAULT_SILENCE_MS
+        self._command(AppendAudio(bytes(byte_length(silence_ms + 200, self.model.input_rate))))
 
     @receives
     def add_image(self, event: ClientImageAppend) -> None:
@@ -219,9 +247,19 @@ class RealtimeAgent(Actor):
     def reconfigure(self, event: ClientSessionCreate) -> None:
         """New instructions in mid-conversation, where the config has them."""
         instructions = event.config.get("instructions")
-        if isinstance(instructions, str):
-            self._instructions = instructions
-            self._connection.tell(self._configuration())
+        if not isinstance(instructions, str) or instructions == self._instructions:
+            self._publish(ServerSessionUpdated(self.session_id))
+            return
+        before = self._instructions if self._reconfiguration is None else self._reconfiguration[1]
+        self._instructions = instructions
+        configuration = self._configuration()
+        self._reconfiguration = configuration.request_id, before
+        self._command(configuration)
+
+    @receives
+    def reconfigured(self, _: SessionConfigured) -> None:
+        """The provider has accepted it."""
+        self._reconfiguration = None
         self._publish(ServerSessionUpdated(self.session_id))
 
     @receives
@@ -289,7 +327,7 @@ class RealtimeAgent(Actor):
 
     @receives
     def response_created(self, event: ModelResponseCreated) -> None:
-        self._apply(self._turns.created(event.response_id))
+        self._created(event.response_id)
 
     @receives
     def response_done(self, event: ModelResponseDone) -> None:
@@ -300,8 +338,11 @@ class RealtimeAgent(Actor):
             return True
         if self._turns.is_over(response_id):
             return False
-        self._apply(self._turns.created(response_id))
+        self._created(response_id)
         return self._turns.passes(response_id)
+
+    def _created(self, response_id: str) -> None:
+        self._apply(self._turns.created(response_id, not self._unacknowledged))
 
     # -- what the model hears and says of itself
 
@@ -341,6 +382,8 @@ class RealtimeAgent(Actor):
     @receives
     def request_failed(self, notice: RequestFailed) -> None:
         self._unacknowledged.pop(notice.request_id, None)
+        if self._reconfiguration is not None and notice.request_id == self._reconfiguration[0]:
+            self._instructions, self._reconfiguration = self._reconfiguration[1], None
         self._apply(self._turns.failed(notice))
 
     @receives
@@ -366,8 +409,9 @@ class RealtimeAgent(Actor):
     def connection_lost(self, event: ConnectionLost) -> None:
         """Replies end here; what the provider has not acknowledged goes to the next session, in order."""
         self._error("connection_lost", f"{event.reason}; connecting again", "connection_error")
+        self._reconfiguration = None
         self._connection.tell(self._configuration())
-        self.context.tell(self._connection, Resume(event.number))
+        self._connection.tell(Resume(event.number))
         for item_id, command in list(self._unacknowledged.items()):
             if isinstance(command, AppendToolResult):  # the new session knows nothing of the call
                 del self._unacknowledged[item_id]
@@ -408,17 +452,20 @@ class RealtimeAgent(Actor):
     def _command(self, command: ModelCommand) -> None:
         if isinstance(command, (AppendText, AppendImage, AppendToolResult)):
             self._add(command)
-        else:
-            self.context.tell(self._connection, command)
+            return
+        told = self.context.tell(self._connection, command)
+        if not told and not isinstance(command, (AppendAudio, CancelResponse)):
+            self._apply(self._turns.failed(RequestFailed(command.request_id, *_OVERLOADED)))
 
     def _add(self, command: AppendText | AppendImage | AppendToolResult) -> bool:
         """Add to the conversation, and keep it until the provider acknowledges it."""
-        if len(self._unacknowledged) >= MOST_UNACKNOWLEDGED:
-            self._error("overloaded", "the provider acknowledges nothing: this was not sent; try again later")
-            return False
-        self._unacknowledged[command.item_id] = command
-        self.context.tell(self._connection, command)
-        return True
+        room = len(self._unacknowledged) < MOST_UNACKNOWLEDGED and self.context.tell(self._connection, command)
+        if room:
+            self._unacknowledged[command.item_id] = command
+        else:
+            error_type, code, message = _OVERLOADED
+            self._error(code, message, error_type)
+        return room
 
     def _error(self, code: str, message: str, error_type: str = "invalid_request_error") -> None:
         log.warning("%s: %s", self._agent_id, message)
@@ -432,6 +479,9 @@ class RealtimeAgent(Actor):
         if topic is None:
             topic = self._topics[kind] = f"agents.{self._agent_id}.{kind.type}"
         return topic
+
+
+_OVERLOADED = ("overloaded_error", "overloaded", "too much waits for the provider: this was not sent; try again later")
 
 
 def _new_id() -> str:

@@ -13,7 +13,7 @@ import trio
 from realtime_actors.events import ClientToolResult, ContentBlock, TextBlock, ToolResult, ToolUse
 
 from .errors import InvalidArguments
-from .tools import Tool, as_text
+from .tools import Tool, as_text, valid_text
 
 __all__ = ["Calls"]
 
@@ -45,6 +45,8 @@ class Calls:
     """Starts a background task of the agent."""
     answered: Answered
     _scopes: dict[str, trio.CancelScope] = attrs.field(init=False, factory=dict[str, trio.CancelScope])
+    # Threads of their own: functions that hang must not use up those that name lookups need.
+    _threads: trio.CapacityLimiter = attrs.field(init=False, factory=lambda: trio.CapacityLimiter(MOST_AT_ONCE))
     _frontend: dict[str, _Waiting] = attrs.field(init=False, factory=dict[str, _Waiting])
 
     def run(self, use: ToolUse) -> None:
@@ -76,7 +78,7 @@ class Calls:
         try:
             with scope:
                 output, result = await self._outcome(use)
-                self.answered(use, output, result)
+                self.answered(use, valid_text(output), result)
         finally:
             self._frontend.pop(use.id, None)
             if self._scopes.get(use.id) is scope:
@@ -103,13 +105,15 @@ class Calls:
     async def _by_frontend(self, use: ToolUse) -> tuple[str, ToolResult]:
         waiting = self._frontend[use.id]
         await waiting.came.wait()
-        return _blocks_as_text(waiting.output), ToolResult(use.id, use.name, waiting.output)
+        output = waiting.output
+        output = valid_text(output) if isinstance(output, str) else [_valid_block(block) for block in output]
+        return _blocks_as_text(output), ToolResult(use.id, use.name, output)
 
     async def _by_function(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
         keywords = tool.structure(arguments)
         if tool.is_async:
             return await tool(**keywords)
-        thread = _ThreadCall(tool.name, lambda: tool(**keywords))
+        thread = _ThreadCall(tool.name, lambda: tool(**keywords), self._threads)
         self.start_soon(thread.run)
         return await thread.result()
 
@@ -120,25 +124,36 @@ class _ThreadCall:
 
     name: str
     function: Callable[[], Any]
+    threads: trio.CapacityLimiter
+    _begun: bool = attrs.field(init=False, default=False)
     _done: trio.Event = attrs.field(init=False, factory=trio.Event)
     _value: Any = attrs.field(init=False, default=None)
     _error: Exception | None = attrs.field(init=False, default=None)
+    # Ends the wait for a free thread, and what is awaited after it.
+    _scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     async def run(self) -> None:
         try:
-            value = await trio.to_thread.run_sync(self.function)
-            # A plain function may hand back a coroutine: a wrapped async function, say.
-            self._value = await value if isinstance(value, Awaitable) else value
+            with self._scope:
+                value = await trio.to_thread.run_sync(self._call, limiter=self.threads)
+                # A plain function may hand back a coroutine: a wrapped async function, say.
+                self._value = await value if isinstance(value, Awaitable) else value
         except Exception as error:  # noqa: BLE001 - raised by `result`
             self._error = error
         finally:
             self._done.set()
 
+    def _call(self) -> Any:
+        self._begun = True
+        return self.function()
+
     async def result(self) -> Any:
         try:
             await self._done.wait()
         except trio.Cancelled:
-            log.warning("the tool %s still runs in a thread, which cannot be stopped: waiting for it", self.name)
+            self._scope.cancel()
+            if self._begun:
+                log.warning("the tool %s still runs in a thread, which cannot be stopped: waiting for it", self.name)
             raise
         if self._error is not None:
             raise self._error
@@ -156,6 +171,10 @@ def _arguments(use: ToolUse) -> Mapping[str, Any]:
     if not isinstance(arguments, dict):
         raise InvalidArguments(f"the arguments of {use.name} are no JSON object: send one")
     return arguments  # pyright: ignore[reportUnknownVariableType] - JSON has text keys
+
+
+def _valid_block(block: ContentBlock) -> ContentBlock:
+    return TextBlock(valid_text(block.text)) if isinstance(block, TextBlock) else block
 
 
 def _blocks_as_text(output: str | list[ContentBlock]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar, overload
@@ -20,6 +21,8 @@ __all__ = ["Tool", "frontend_tool", "tool"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_TIMEOUT = 30.0
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every provider takes
 
 
 @attrs.frozen(eq=False)
@@ -89,10 +92,14 @@ def frontend_tool(
 ) -> Tool:
     """A tool that the frontend executes: it sees `AgentResponseToolUseDone` and answers with `ClientToolResult`.
 
-    `parameters` is a JSON Schema of an object.
+    `parameters` is a JSON Schema of an object. Raises `InvalidTool` for a name or a schema that no model takes.
     """
     schema = parameters or {"type": "object", "properties": {}}
-    return Tool(ToolSpec(name, description, schema), timeout, None, is_async=True)
+    try:
+        msgspec.json.encode(schema)
+    except TypeError as error:
+        raise InvalidTool(f"{name}: parameters must be a JSON Schema: {error}") from error
+    return Tool(ToolSpec(_checked_name(name), description, schema), timeout, None, is_async=True)
 
 
 def as_text(value: Any) -> str:
@@ -102,14 +109,28 @@ def as_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def valid_text(text: str) -> str:
+    """The text without what no wire can carry: lone surrogates, as in the name of a file that is not UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidTool(f"{name!r:.80} is no name for a tool: use up to 64 letters, digits, _ and -")
+    return name
+
+
 def _tool_of(function: Callable[..., Any], name: str | None, description: str | None, timeout: float) -> Tool:
     where = f"{getattr(function, '__qualname__', function)!s}"
+    tool_name = _checked_name(name or getattr(function, "__name__", type(function).__name__))
     doc = docstring_parser.parse(inspect.getdoc(function) or "")
     described = {parameter.arg_name: parameter.description or "" for parameter in doc.params}
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except NameError as error:
         raise InvalidTool(f"{where}: {error}: the annotations must name importable types") from error
+    except TypeError as error:
+        raise InvalidTool(f"{where} is no function: write one with `def` or `async def` that calls it") from error
     fields: list[tuple[str, Any, Any]] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
@@ -121,7 +142,6 @@ def _tool_of(function: Callable[..., Any], name: str | None, description: str | 
             annotation = Annotated[annotation, msgspec.Meta(description=described[parameter.name])]
         default = msgspec.NODEFAULT if parameter.default is parameter.empty else parameter.default
         fields.append((parameter.name, annotation, default))
-    tool_name = name or function.__name__
     try:
         arguments = msgspec.defstruct(tool_name, fields, kw_only=True, forbid_unknown_fields=True)
         schema = _schema(arguments)

@@ -29,8 +29,10 @@ from realtime_actors.events import (
 
 __all__ = ["AbortTool", "Effect", "Emit", "RunTool", "Send", "Supersede", "Turns"]
 
-# Ids of replies that are over, so that what comes late is known as such.
+# Ids of replies that are over and of calls that were made, so that what comes late or twice is known as such.
 _REMEMBERED = 256
+# A provider ends its replies. What one leaves open beyond this many is given up.
+_MOST_ALIVE = 32
 
 
 @attrs.frozen
@@ -78,9 +80,13 @@ class _Reply:
     """Calls whose results the model has not been given."""
     answered: bool = False
     """Whether the model has been given a result, so that it must be asked to go on."""
+    done: bool = False
+    """Whether the provider has ended it."""
     ended: bool = False
     """Whether its end has been announced."""
     cancelled: bool = False
+    cancel_id: str | None = None
+    """The request by which the provider was told to stop it."""
 
 
 @attrs.define
@@ -96,12 +102,21 @@ class Turns:
     _replies: dict[str, _Reply] = attrs.field(init=False, factory=dict[str, _Reply])
     _generating: set[str] = attrs.field(init=False, factory=set[str])
     _over: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
+    _called: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
     _last: str | None = attrs.field(init=False, default=None)
-    _request_id: str | None = attrs.field(init=False, default=None)
-    _cancel_request: bool = attrs.field(init=False, default=False)
+    _request_id: str = attrs.field(init=False, default="")
+    """The latest request for a reply."""
+    _requested: bool = attrs.field(init=False, default=False)
+    """Whether the reply to the latest request has not begun."""
+    _expected: bool = attrs.field(init=False, default=False)
+    """Whether the provider is about to reply by itself."""
+    _cancel_next: bool = attrs.field(init=False, default=False)
+    """Whether the reply that was requested, or is expected, was cancelled before it began."""
+    _cancelled_id: str = attrs.field(init=False, default="")
+    """The latest request when the client last cancelled: it is not made again."""
     _wanted: bool = attrs.field(init=False, default=False)
     _speaking: bool = attrs.field(init=False, default=False)
-    """Whether the user is speaking: a reply that was asked for waits until that is over."""
+    """Whether the user is speaking: the reply that follows a batch of calls waits until that is over."""
 
     def passes(self, response_id: str) -> bool:
         """Whether what belongs to this reply may be passed on: it has begun and is not over."""
@@ -119,27 +134,34 @@ class Turns:
 
     # -- what the model says
 
-    def created(self, response_id: str) -> list[Effect]:
-        """A reply begins. One that begins by its first delta, unannounced, comes here too."""
+    def created(self, response_id: str, knows_all: bool = True) -> list[Effect]:
+        """A reply begins. One that begins by its first delta, unannounced, comes here too.
+
+        `knows_all` says whether the provider has acknowledged all that was added to the conversation.
+        """
         if response_id in self._over or response_id in self._replies:
             return []
+        effects = self._give_up_oldest() if len(self._replies) >= _MOST_ALIVE else []
+        # A new reply shows that those that were cancelled are over, even if their ends have not been told.
+        self._generating.difference_update(reply.id for reply in self._replies.values() if reply.cancelled)
         self._replies[response_id] = _Reply(response_id)
         self._generating.add(response_id)
-        if self._request_id is None:
+        if not self._requested and knows_all:
             # The provider replies by itself, to all that it has been given: nothing is left to ask for.
             self._wanted = False
-        self._request_id = None
-        effects: list[Effect] = [Emit(AgentResponseCreated(response_id, self.agent_id, self.agent_name))]
-        if self._cancel_request:
-            self._cancel_request = False
+        self._requested = self._expected = False
+        effects.append(Emit(AgentResponseCreated(response_id, self.agent_id, self.agent_name)))
+        if self._cancel_next:
+            self._cancel_next = False
             effects += self._cut(self._replies[response_id], "client_cancelled", tell_model=True)
         return effects
 
     def called(self, response_id: str, use: ToolUse) -> list[Effect]:
         """The model has written a call."""
         reply = self._replies.get(response_id)
-        if reply is None or use.id in reply.calls:
+        if reply is None or use.id in self._called:
             return []
+        _remember(self._called, use.id)
         if reply.ended:
             return [self._result_command(use, _CANCELLED)]
         reply.calls[use.id] = use
@@ -147,26 +169,28 @@ class Turns:
 
     def done(self, event: ModelResponseDone) -> list[Effect]:
         """The provider has ended a reply."""
-        self.input_tokens += event.input_tokens
-        self.output_tokens += event.output_tokens
-        effects: list[Effect] = []
-        if event.response_id not in self._over and event.response_id not in self._replies:
-            effects += self.created(event.response_id)
+        effects = self.created(event.response_id)
         self._generating.discard(event.response_id)
         reply = self._replies.get(event.response_id)
-        if reply is not None and not reply.ended:
-            metadata = {"status": "completed", **event.metadata}
-            if metadata["status"] == "cancelled":
-                effects += [*self._abandon_calls(reply), Supersede(reply.id)]
-            effects += self._end(reply, metadata, event.input_tokens, event.output_tokens)
-            self._last = reply.id
-        if reply is not None and not reply.calls:
-            self._close(reply)
+        if reply is not None and not reply.done:
+            reply.done = True
+            self.input_tokens += event.input_tokens
+            self.output_tokens += event.output_tokens
+            if not reply.ended:
+                metadata = {"status": "completed", **event.metadata}
+                if metadata["status"] == "cancelled":
+                    effects += [*self._abandon_calls(reply), Supersede(reply.id)]
+                effects += self._end(reply, metadata, event.input_tokens, event.output_tokens)
+                self._last = reply.id
+            if not reply.calls:
+                self._close(reply)
         return effects + self._create_if_due()
 
     def heard_speech(self, interrupts: bool) -> list[Effect]:
         """The user speaks. If that `interrupts`, the provider cancels the reply itself, and it is over here too."""
         self._speaking = True
+        self._expected = False
+        self._cancel_next = self._cancel_next and self._requested
         if not interrupts:
             return []
         effects = self._supersede_last()
@@ -178,23 +202,23 @@ class Turns:
     def heard_silence(self, replies_itself: bool) -> list[Effect]:
         """The user has stopped speaking. If the provider `replies_itself`, nothing need be asked for."""
         self._speaking = False
+        self._expected = replies_itself
         return [] if replies_itself else self._create_if_due()
 
     def failed(self, notice: RequestFailed) -> list[Effect]:
         """The provider refused a request. What is only a race between its turns and ours is no error."""
-        if notice.request_id == self._request_id:
-            self._request_id = None
-            self._cancel_request = False
+        if self._requested and notice.request_id == self._request_id:
+            self._requested = self._cancel_next = False
         match notice.conflict:
             case "nothing_active":
-                # Whatever was cancelled has ended there, even if its end was never told.
-                for reply in [reply for reply in self._replies.values() if reply.cancelled]:
+                # What was to be cancelled has ended there, even if its end was never told.
+                for reply in [reply for reply in self._replies.values() if reply.cancel_id == notice.request_id]:
                     self._generating.discard(reply.id)
-                    self._forget(reply)
+                    self._close(reply)
                 return self._create_if_due()
             case "already_active":
                 # The provider began a reply by itself just before it got our request: ours comes after it.
-                self._wanted = True
+                self._wanted = self._wanted or not notice.request_id or notice.request_id != self._cancelled_id
                 return []
             case None:
                 error = AgentError(notice.error_type, notice.code, notice.message, self.agent_id, self.agent_name)
@@ -208,14 +232,11 @@ class Turns:
                 effects += self._end(reply, {"status": "failed", "reason": "connection_lost"}, 0, 0)
             for use in reply.calls.values():
                 effects += [AbortTool(use.id), self._result_event(use, _LOST)]
-            reply.calls.clear()
             self._forget(reply)
         self._generating.clear()
-        self._speaking = False
-        if self._request_id is not None and not self._cancel_request:
+        if self._requested and not self._cancel_next:
             self._wanted = True
-        self._request_id = None
-        self._cancel_request = False
+        self._requested = self._expected = self._cancel_next = self._speaking = False
         return effects
 
     def resumed(self) -> list[Effect]:
@@ -225,12 +246,17 @@ class Turns:
     # -- what the user and the tools do
 
     def want_reply(self) -> list[Effect]:
-        """Ask for a reply: now, or when the one that is being generated has ended."""
+        """Ask for a reply: now, or when the one that is being generated has ended.
+
+        This does not wait until the user has stopped speaking: of a microphone that was switched off in the
+        middle of a word, the provider never hears that.
+        """
         self._wanted = True
+        self._speaking = False
         return self._create_if_due()
 
     def cancel(self) -> list[Effect]:
-        """The client wants silence: every reply is over, one that was asked for and has not begun included."""
+        """The client wants silence: every reply is over, one that has not begun and what was wanted included."""
         effects = self._supersede_last()
         for reply in list(self._replies.values()):
             if not reply.ended:
@@ -239,7 +265,8 @@ class Turns:
                 effects += self._abandon_calls(reply)
                 self._forget(reply)
         self._wanted = False
-        self._cancel_request = self._request_id is not None
+        self._cancel_next = self._requested or self._expected
+        self._cancelled_id = self._request_id
         return effects
 
     def answered(self, use: ToolUse, output: str, result: ToolResult | None = None) -> list[Effect]:
@@ -255,9 +282,18 @@ class Turns:
             else self._result_event(use, output)
         )
         reply.answered = True
-        if not reply.calls and reply.id not in self._generating:
+        if not reply.calls and reply.done:
             self._close(reply)
         return effects + self._create_if_due()
+
+    def stopped(self) -> list[Effect]:
+        """The agent ends, and with it every reply."""
+        effects: list[Effect] = []
+        for reply in self._replies.values():
+            if not reply.ended:
+                effects.append(Supersede(reply.id))
+                effects += self._end(reply, {"status": "cancelled", "reason": "agent_ended"}, 0, 0)
+        return effects
 
     # -- the parts
 
@@ -268,13 +304,20 @@ class Turns:
 
     def _cut(self, reply: _Reply, reason: str, *, tell_model: bool) -> list[Effect]:
         effects: list[Effect] = []
-        if tell_model and reply.id in self._generating:
-            effects.append(Send(CancelResponse(self.new_id(), reply.id)))
+        if tell_model:
+            reply.cancel_id = self.new_id()
+            effects.append(Send(CancelResponse(reply.cancel_id, reply.id)))
         effects += self._abandon_calls(reply)
         effects.append(Supersede(reply.id))
-        effects += self._end(reply, {"status": "cancelled", "reason": reason}, 0, 0)
-        if reply.id not in self._generating:
-            self._forget(reply)
+        return effects + self._end(reply, {"status": "cancelled", "reason": reason}, 0, 0)
+
+    def _give_up_oldest(self) -> list[Effect]:
+        reply = next(iter(self._replies.values()))
+        effects = self._abandon_calls(reply)
+        if not reply.ended:
+            effects += self._end(reply, {"status": "failed", "reason": "never_ended"}, 0, 0)
+        self._generating.discard(reply.id)
+        self._forget(reply)
         return effects
 
     def _end(self, reply: _Reply, metadata: dict[str, str], inputs: int, outputs: int) -> list[Effect]:
@@ -300,14 +343,13 @@ class Turns:
 
     def _forget(self, reply: _Reply) -> None:
         self._replies.pop(reply.id, None)
-        self._over[reply.id] = None
-        while len(self._over) > _REMEMBERED:
-            del self._over[next(iter(self._over))]
+        _remember(self._over, reply.id)
 
     def _create_if_due(self) -> list[Effect]:
-        if not self._wanted or self._speaking or self._generating or self._request_id is not None:
+        if not self._wanted or self._speaking or self._generating or self._requested:
             return []
-        self._wanted = False
+        self._wanted = self._expected = self._cancel_next = False
+        self._requested = True
         self._request_id = self.new_id()
         return [Send(CreateResponse(self._request_id))]
 
@@ -316,6 +358,12 @@ class Turns:
 
     def _result_event(self, use: ToolUse, output: str) -> Emit:
         return Emit(AgentResponseToolResult(ToolResult.text(use, output), self.agent_id, self.agent_name))
+
+
+def _remember(ids: dict[str, None], new: str) -> None:
+    ids[new] = None
+    while len(ids) > _REMEMBERED:
+        del ids[next(iter(ids))]
 
 
 _CANCELLED = "The call was cancelled: the user interrupted the reply."

@@ -40,10 +40,12 @@ from realtime_actors.transports import (
 from .errors import ProviderUnavailable
 from .model import RealtimeModel, WireProtocol
 
-__all__ = ["ConnectionLost", "ConnectionReady", "ProviderConnection", "Resume", "WaitReady"]
+__all__ = ["SOCKET_OPTIONS", "ConnectionLost", "ConnectionReady", "ProviderConnection", "Resume", "WaitReady"]
 
 log = logging.getLogger("realtime_actors.providers")
 
+SOCKET_OPTIONS = WebSocketOptions(close_timeout=1.0)
+"""How sockets to providers are by default: one that does not answer a close must not hold up the end for long."""
 
 RECONNECT = Backoff(min=0.25, max=8.0, factor=2.0, jitter=0.5)
 """How long a connection waits between attempts."""
@@ -90,18 +92,20 @@ class ProviderConnection(Actor):
 
     It tells `owner` every `ModelEvent` and `ModelNotice`, `ConnectionReady` and `ConnectionLost`. It crashes
     with `ProviderRefused` when the provider will not serve us, and with `ProviderUnavailable` after
-    `max_attempts` attempts in a row that did not lead to an accepted configuration within `ready_timeout` s.
+    `max_attempts` attempts in a row of which none led to a session that lasted: one whose configuration was
+    accepted within `ready_timeout` s, and that then went on until `backoff.reset_after` s after the attempt began.
     """
 
     # About ten seconds of speech in pieces of 20 ms; the oldest piece makes room when there is no socket.
     mailbox_capacity: ClassVar[int] = 512
     mailbox_overflow: ClassVar[Overflow] = "drop_oldest"
-    stop_timeout: ClassVar[float] = 2.0
+    # What is in hand may be waiting for a socket that never comes: a stop does not wait with it.
+    stop_timeout: ClassVar[float] = 0.25
 
     model: RealtimeModel
     owner: Ref
     transport: Transport = attrs.field(factory=TrioWebSocketTransport)
-    options: WebSocketOptions = attrs.field(factory=WebSocketOptions)
+    options: WebSocketOptions = SOCKET_OPTIONS
     ready_timeout: float = 10.0
     max_attempts: int = 5
     backoff: Backoff = RECONNECT
@@ -170,7 +174,8 @@ class ProviderConnection(Actor):
             for frame in protocol.encode(command):
                 await socket.send(frame)
         except ConnectionClosed:
-            self._forget_session()
+            if socket is self._socket:
+                self._forget_session()
             return False
         return True
 
@@ -186,18 +191,20 @@ class ProviderConnection(Actor):
     async def _run(self) -> None:
         attempts = 0
         while True:
-            number = self._number
+            attempts += 1
+            number, began = self._number, trio.current_time()
             failure = await self._connect()
             if self._number > number:
-                attempts = 0
                 await self._inform(ConnectionLost(self._number, str(failure)))
-            attempts += 1
-            if attempts > self.max_attempts:
+                if trio.current_time() - began >= self.backoff.reset_after:
+                    attempts = 0
+            if attempts >= self.max_attempts:
                 raise ProviderUnavailable(
-                    f"{self.model.provider} could not be reached in {self.max_attempts} attempts: {failure}"
+                    f"{self.model.provider} was not reached, or did not stay, in {attempts} attempts: {failure}. "
+                    "To do: check the network and the url."
                 ) from failure
-            delay = self.backoff.delay(attempts - 1)
-            log.warning("%s: %s; attempt %d in %.2g s", self.context.path, failure, attempts + 1, delay)
+            delay = self.backoff.delay(max(attempts - 1, 0))
+            log.warning("%s: %s; connecting again in %.2g s", self.context.path, failure, delay)
             await trio.sleep(delay)
 
     async def _connect(self) -> TransportError:
@@ -226,26 +233,29 @@ class ProviderConnection(Actor):
 
     async def _serve(self, socket: WebSocket) -> None:
         """Configure the session, then hear what the provider says until the socket is lost or expires."""
-        self._socket, protocol = socket, self.model.protocol()
-        self._protocol = protocol
+        self._socket, self._protocol = socket, self.model.protocol()
+        protocol, ready = self._protocol, False
         with trio.CancelScope(deadline=trio.current_time() + self.ready_timeout) as patience:
             await self._configured.wait()
-            assert self._configuration is not None
-            for frame in protocol.encode(self._configuration):
-                await socket.send(frame)
+            sent = self._configuration
+            assert sent is not None
+            await self._send(sent)
             while True:
                 for event in protocol.decode(await socket.receive()):
                     match event:
-                        case SessionConfigured():
-                            patience.deadline = float("inf")
-                            if not self._ready.is_set():
-                                self._number += 1
-                                self._ready.set()
-                                await self._inform(ConnectionReady(self._number))
+                        case SessionConfigured() if not ready and sent is not self._configuration:
+                            sent = self._configuration  # it was changed while the first one was on its way
+                            assert sent is not None
+                            await self._send(sent)
+                        case SessionConfigured() if not ready:
+                            ready, patience.deadline = True, float("inf")
+                            self._number += 1
+                            self._ready.set()
+                            await self._inform(ConnectionReady(self._number))
                         case SessionRefused(code, message):
                             raise self.model.refused(code, message)
-                        case RequestFailed(request_id=request_id, code=code, message=message) if (
-                            request_id == self._configuration.request_id and not self._ready.is_set()
+                        case RequestFailed(code=code, message=message) if (
+                            not ready and event.request_id == sent.request_id
                         ):
                             raise self.model.refused(code, message, "configuration")
                         case SessionExpired():
