@@ -274,6 +274,7 @@ class _Conversation:
             case AgentInputStarted():
                 lost_ms = self.playout.flush(now)
                 if lost_ms > 0:
+                    self.progress.silence(now)
                     self._narrator.silenced(lost_ms)
             case AgentError():
                 self._check_error(event)

@@ -6,6 +6,7 @@ from realtime_actors.cli.demo_tools import DEMO_TOOLS
 from realtime_actors.cli.hosting import Agents
 from realtime_actors.cli.hosting import host as host_gateway
 from realtime_actors.cli.options import TOKEN_VARIABLE
+from realtime_actors.cli.running import CLOSE_TIMEOUT
 from realtime_actors.cli.simulating import serving, speech_brain
 from realtime_actors.gateway import GatewaySettings
 from realtime_actors.providers import OpenAIRealtimeModel
@@ -20,7 +21,7 @@ _INSTRUCTIONS = (
 
 async def demonstrate(*, host: str, port: int, token: str | None, speed: float) -> None:
     """Run the demo until cancelled. Raises `CommandFailed`, `MissingExtra`, `VoiceFailed`, `ListenFailed`."""
-    settings = GatewaySettings(host=host, port=port, token=token)
+    settings = GatewaySettings(host=host, port=port, token=token, close_timeout=CLOSE_TIMEOUT)
     async with serving(speech_brain(), host="127.0.0.1", port=0, speed=speed) as simulator:
         # The simulator takes any key; this one is no secret.
         model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="demo", url=simulator.url)

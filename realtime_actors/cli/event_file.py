@@ -1,9 +1,10 @@
 """What went over the wire, as a file of JSON lines."""
 
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import orjson
 
@@ -22,13 +23,13 @@ class EventFile:
     def __init__(self, path: Path | None, began: float) -> None:
         self._path = path
         self._began = began
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
 
     def __enter__(self) -> Self:
         """Open the file. Raises `CommandFailed`."""
         if self._path is not None:
             try:
-                self._file = self._path.open("wb")
+                self._file = self._path.open("wb", buffering=0)  # so that others can follow it
             except OSError as error:
                 raise self._failed(error) from error
         return self

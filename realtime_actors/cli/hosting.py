@@ -7,10 +7,10 @@ import attrs
 from realtime_actors.actors import Terminated, open_runtime
 from realtime_actors.agents import RealtimeAgent, Tool
 from realtime_actors.cli.errors import CommandFailed
-from realtime_actors.cli.running import GRACE
+from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE
 from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
 from realtime_actors.providers import RealtimeModel
-from realtime_actors.transports import PortInUse, WebSocketOptions
+from realtime_actors.transports import WebSocketOptions
 
 __all__ = ["Agents", "host"]
 
@@ -32,22 +32,17 @@ class Agents:
             model=self.model,
             tools=self.tools,
             session_id=request.session_id,
-            options=WebSocketOptions(close_timeout=GRACE / 2),
+            options=WebSocketOptions(close_timeout=CLOSE_TIMEOUT),
         )
 
 
 async def host(agents: Agents, settings: GatewaySettings, announce: Callable[[str], None]) -> None:
     """Serve frontends until cancelled; `announce` is given the gateway's URL (`ws://HOST:PORT`) when it listens.
 
-    Raises `CommandFailed` for a busy port, `ListenFailed`, or what the gateway crashed with.
+    Raises `PortInUse`, `ListenFailed`, or what the gateway crashed with.
     """
     async with open_runtime(shutdown_timeout=GRACE) as runtime:
-        try:
-            gateway = await runtime.spawn(Gateway(agents, settings), name="gateway")
-        except PortInUse as error:
-            raise CommandFailed(
-                f"port {settings.port} is in use: stop what listens there, or choose another with --port"
-            ) from error
+        gateway = await runtime.spawn(Gateway(agents, settings), name="gateway")
         announce((await gateway.ask(GetStatus(), timeout=5)).url)
         ended: Terminated = await gateway.wait_stopped()
         raise ended.cause or CommandFailed("the gateway has ended by itself")

@@ -40,6 +40,8 @@ class Exchange:
     """The reply that it interrupted: its id."""
     cut_at: float | None = None
     """When the end of that reply came."""
+    silenced_at: float | None = None
+    """When it stopped the playing of a reply that had come completely."""
 
     def after_end(self, moment: float | None) -> float | None:
         """Milliseconds from the end of what was said to a moment; None when one of them is not there."""
@@ -67,6 +69,8 @@ class Progress:
     """What the server heard, and has not written down."""
     last_change: float = attrs.field(init=False, default=0.0)
     """When something last happened that counts here."""
+    _replies: set[str] = attrs.field(init=False, factory=set[str])
+    """Those that began after the last thing said did: the others are no answer to it."""
     _awaiting: bool = attrs.field(init=False, default=False)
     _replied_since_input: bool = attrs.field(init=False, default=False)
     _calls: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
@@ -88,6 +92,7 @@ class Progress:
     def begin_speech(self, at: float) -> None:
         """The first sound of something said was sent."""
         self.exchanges.append(Exchange("speech", at))
+        self._replies = set()
         self._replied_since_input = False
         self.last_change = at
 
@@ -101,8 +106,15 @@ class Progress:
     def send_text(self, at: float) -> None:
         """A text was sent."""
         self.exchanges.append(Exchange("text", at, at))
+        self._replies = set()
         self._awaiting = True
         self.last_change = at
+
+    def silence(self, at: float) -> None:
+        """What was still being played of a reply was discarded, because the server hears speech."""
+        exchange = self._current()
+        if exchange is not None and exchange.cut is None:
+            exchange.silenced_at = at
 
     # -- what comes
 
@@ -116,11 +128,12 @@ class Progress:
                 self._hear(event, at)
             case AgentResponseCreated():
                 self.active.add(event.response_id)
+                self._replies.add(event.response_id)
                 self._awaiting = False
                 self._replied_since_input = True
             case AgentResponseAudioDelta():
-                exchange = self._current()
-                if exchange is not None and exchange.ended is not None and exchange.first_audio is None:
+                exchange = self._answered_by(event.response_id)
+                if exchange is not None and exchange.first_audio is None:
                     exchange.first_audio = at
             case AgentResponseToolUseDone():
                 self._calls[event.tool_use.id] = event.response_id
@@ -159,8 +172,15 @@ class Progress:
         self.failed = _reason(event) if status == "failed" else None
         if event.response_id in self._called and status == "completed":
             self._awaiting = True  # the model is given the results, and goes on
-        if exchange is not None and exchange.ended is not None:
-            exchange.done = at
+        answered = self._answered_by(event.response_id)
+        if answered is not None:
+            answered.done = at
+
+    def _answered_by(self, response_id: str) -> Exchange | None:
+        exchange = self._current()
+        if exchange is None or exchange.ended is None or response_id not in self._replies:
+            return None
+        return exchange
 
     def _current(self) -> Exchange | None:
         return self.exchanges[-1] if self.exchanges else None

@@ -15,15 +15,15 @@ def report(progress: Progress, playout: Playout, saved: Path | None) -> Iterator
     """Lines, each with its label."""
     for number, exchange in enumerate(progress.exchanges, 1):
         label = "latency" if len(progress.exchanges) == 1 else f"latency {number}"
-        if exchange.cut is not None:
-            yield (
-                label,
-                f"first sound of the interruption -> reply cancelled {_ms(exchange.after_beginning(exchange.cut_at))}",
-            )
-            label = ""
+        for moment, what in ((exchange.cut_at, "cancelled"), (exchange.silenced_at, "silenced")):
+            if moment is not None:
+                yield label, f"first sound of the interruption -> reply {what} {_ms(exchange.after_beginning(moment))}"
+                label = ""
         what = "end of speech" if exchange.kind == "speech" else "text sent"
         yield label, f"{what} -> first audio of the answer {_ms(exchange.after_end(exchange.first_audio))}"
-        yield "", f"{what} -> answer complete {_ms(exchange.after_end(exchange.done))}"
+        cut = number < len(progress.exchanges) and exchange.done is None
+        complete = "never: it was interrupted" if cut else _ms(exchange.after_end(exchange.done))
+        yield "", f"{what} -> answer complete {complete}"
     if any(exchange.kind == "speech" for exchange in progress.exchanges):
         yield (
             "",

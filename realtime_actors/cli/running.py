@@ -12,13 +12,17 @@ import trio
 
 from realtime_actors.actors.errors import RealtimeError
 from realtime_actors.cli.signals import Signals
+from realtime_actors.transports import PortInUse
 
-__all__ = ["GRACE", "run"]
+__all__ = ["CLOSE_TIMEOUT", "GRACE", "run"]
 
 log = logging.getLogger("realtime_actors.cli")
 
-GRACE = 1.5
+GRACE = 1.2
 """Seconds that the actors have to end in order after Ctrl-C; what blocks in a thread is waited for beyond it."""
+
+CLOSE_TIMEOUT = 0.4
+"""Seconds that a peer has for its part of a close: with `GRACE`, everything has ended within 2 s."""
 
 _REMIND_AFTER = 2.0
 
@@ -79,7 +83,7 @@ def _fail(error: BaseException, *, stopped: bool) -> None:
         raise error
     log.info("the whole story", exc_info=error)
     if not stopped:
-        raise click.ClickException(_sentence(str(expected[0])))
+        raise click.ClickException(_sentence(expected[0]))
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
@@ -89,7 +93,10 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [leaf for each in inner for leaf in _leaves(each)]
 
 
-def _sentence(message: str) -> str:
+def _sentence(error: RealtimeError) -> str:
+    message = str(error)
+    if isinstance(error, PortInUse):
+        message += " with --port"
     return message if message.endswith((".", "!", "?")) else f"{message}."
 
 

@@ -58,7 +58,7 @@ class Screen:
         if not self.progress or text == self._status or self._open is not None:
             return
         self._status = text
-        click.echo(_CLEAR + text, nl=False, err=True)
+        click.echo(_CLEAR + text, nl=False, err=True, color=True)
 
     def end(self) -> None:
         """Leave the terminal at the beginning of a line."""
@@ -73,7 +73,7 @@ class Screen:
     def _hide(self) -> None:
         if self._status:
             self._status = ""
-            click.echo(_CLEAR, nl=False, err=True)
+            click.echo(_CLEAR, nl=False, err=True, color=True)
 
 
 def _label(label: str, style: dict[str, object]) -> str:

@@ -12,6 +12,7 @@ from realtime_actors.agents import Tool
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.hosting import Agents
 from realtime_actors.cli.hosting import host as host_gateway
+from realtime_actors.cli.running import CLOSE_TIMEOUT
 from realtime_actors.gateway import GatewaySettings
 from realtime_actors.providers import OpenAIRealtimeModel
 
@@ -32,7 +33,7 @@ async def serve_openai(
     token: str | None,
 ) -> None:
     """Serve until cancelled. Raises `CommandFailed`, `InvalidModel`, `ListenFailed`."""
-    settings = GatewaySettings(host=host, port=port, token=token)
+    settings = GatewaySettings(host=host, port=port, token=token, close_timeout=CLOSE_TIMEOUT)
     agents = Agents(
         OpenAIRealtimeModel(model_name=model, api_key=key, voice=voice, url=url), name, instructions, load_tools(tools)
     )

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 import trio
 
-from realtime_actors.cli.errors import CommandFailed
+from realtime_actors.cli.running import CLOSE_TIMEOUT
 from realtime_actors.simulators import Brain, OpenAISimulator, ScriptedBrain, load_script
+from realtime_actors.simulators.openai.server import MAX_MESSAGE
 from realtime_actors.simulators.speech import MissingExtra, SpeechBrain
-from realtime_actors.transports import PortInUse
+from realtime_actors.transports import Address, ServerOptions, WebSocketOptions, serve
 
 __all__ = ["serving", "simulate_openai", "speech_brain"]
 
@@ -19,7 +20,7 @@ __all__ = ["serving", "simulate_openai", "speech_brain"]
 async def simulate_openai(*, host: str, port: int, is_scripted: bool, script: Path | None, speed: float) -> None:
     """Serve OpenAI's wire until cancelled, and say where.
 
-    Raises `CommandFailed`, `MissingExtra`, `VoiceFailed`, `ScriptError` or `ListenFailed`.
+    Raises `MissingExtra`, `ScriptError`, and what `serving` does.
     """
     brain = _scripted_brain(script) if is_scripted else speech_brain()
     async with serving(brain, host=host, port=port, speed=speed) as simulator:
@@ -49,31 +50,30 @@ def speech_brain() -> SpeechBrain:
 async def serving(brain: Brain, *, host: str, port: int, speed: float) -> AsyncGenerator[OpenAISimulator, None]:
     """A simulator that serves for as long as the block lasts, also while what is in the block is being cancelled.
 
-    A speech brain is loaded meanwhile: who comes before waits for it. What the block raises comes out as it is.
-    Raises `CommandFailed` for a busy port.
+    A speech brain is loaded meanwhile: who comes before waits for it. Raises `PortInUse` or `ListenFailed`, and for
+    a brain that cannot be loaded `VoiceFailed`, in groups.
     """
     simulator = OpenAISimulator(brain=brain, host=host, port=port, speed=speed)
-    failure: Exception | None = None
+    # Served here and not by itself, for the sake of a close that is quick enough for Ctrl-C.
+    websocket = WebSocketOptions(max_message_size=MAX_MESSAGE, close_timeout=CLOSE_TIMEOUT)
+    lasting = trio.CancelScope(shield=True)
+
+    async def serve_lasting(*, task_status: trio.TaskStatus[Address]) -> None:
+        with lasting:
+            await serve(
+                simulator.respond,
+                host=host,
+                port=port,
+                options=ServerOptions(websocket=websocket),
+                task_status=task_status,
+            )
+
     async with trio.open_nursery() as nursery:
+        simulator.address = await nursery.start(serve_lasting)
         if isinstance(brain, SpeechBrain):
             nursery.start_soon(brain.prepare)
-        lasting = trio.CancelScope(shield=True)
-
-        async def serve(*, task_status: trio.TaskStatus[object]) -> None:
-            with lasting:
-                await simulator.serve(task_status=task_status)
-
         try:
-            await nursery.start(serve)
             yield simulator
-        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery, which would wrap it
-            failure = error
         finally:
             lasting.cancel()
-            nursery.cancel_scope.cancel()
-    if isinstance(failure, PortInUse):
-        raise CommandFailed(
-            f"port {port} is in use: stop what listens there, or choose another with --port"
-        ) from failure
-    if failure is not None:
-        raise failure
+        nursery.cancel_scope.cancel()
