@@ -34,7 +34,7 @@ async def test_18_a_dead_target_fails_at_once(autojump_clock: MockClock) -> None
         ref = await runtime.spawn(Worker(), name="w")
         await ref.stop()
         before = trio.current_time()
-        with pytest.raises(ActorStopped, match="^w has stopped: it did not receive Notes$"):
+        with pytest.raises(ActorStopped, match=r"^w has stopped: it did not receive Notes$"):
             await ref.ask(Notes(), timeout=10)
         assert trio.current_time() == before
 
@@ -64,12 +64,12 @@ async def test_18_a_late_answer_is_a_dead_letter_and_harms_nobody(autojump_clock
         assert ref.statistics().incarnation == 1
 
 
-@pytest.mark.parametrize("timeout", [0, 1e-9])
-async def test_an_ask_without_time_still_counts_as_abandoned(autojump_clock: MockClock, timeout: float) -> None:
+@pytest.mark.parametrize("seconds", [0, 1e-9])
+async def test_an_ask_without_time_still_counts_as_abandoned(autojump_clock: MockClock, seconds: float) -> None:
     async with open_runtime() as runtime, runtime.bus.subscribe("runtime.dead_letter.>") as dead:
         ref = await runtime.spawn(Worker(), name="w")
         with pytest.raises(AskTimeout):
-            await ref.ask(Sleep(1), timeout=timeout)
+            await ref.ask(Sleep(1), timeout=seconds)
         await trio.sleep(2)
         assert read_all(dead) == [DeadLetter("w", "slept", "late_answer")]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import weakref
 from typing import Any
 
 import attrs
 import pytest
 import trio
-from actors_kit import Note, Sleep, Worker, read_all
+from actors_kit import Crash, Note, Notes, Sleep, Worker, read_all
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
@@ -54,10 +53,9 @@ def matches(pattern: str, topic: str) -> bool:
 
 words = st.sampled_from(["a", "b", "c"])
 topics = st.lists(words, min_size=1, max_size=4).map(".".join)
-patterns = st.builds(
-    lambda start, end: ".".join([*start, *end]) or ">",
-    st.lists(st.one_of(words, st.just("*")), max_size=4),
-    st.sampled_from([[], [">"]]),
+patterns = st.one_of(
+    st.lists(st.one_of(words, st.just("*")), min_size=1, max_size=4).map(".".join),
+    st.lists(st.one_of(words, st.just("*")), max_size=3).map(lambda start: ".".join([*start, ">"])),
 )
 
 
@@ -118,15 +116,12 @@ def test_closed_subscriptions_leave_nothing_behind() -> None:
 
 async def test_a_subscription_is_read_in_order_and_ends_when_closed() -> None:
     bus = new_bus()
-    read: list[Any] = []
     async with bus.subscribe("a.*") as events:
         for i in range(200):
             bus.publish("a.b", i)
         events.close()
         bus.publish("a.b", "too late")
-        async for event in events:
-            read.append(event)
-    assert read == list(range(200))
+        assert [event async for event in events] == list(range(200))
 
 
 async def test_a_subscription_closed_while_one_reads_ends_the_reading() -> None:
@@ -200,11 +195,8 @@ async def test_a_cancelled_scope_reads_nothing() -> None:
 async def test_waiting_for_a_message_lets_others_run() -> None:
     bus = new_bus()
     async with bus.subscribe("a") as events, trio.open_nursery() as nursery:
-        nursery.start_soon(trio.lowlevel.checkpoint)
         with assert_checkpoints():
-            nursery.start_soon(trio.to_thread.run_sync, lambda: None)
-            bus_task = nursery.start_soon
-            bus_task(publish_later, bus)
+            nursery.start_soon(publish_later, bus)
             await events.receive()
 
 
@@ -319,6 +311,10 @@ droppables = st.builds(Audio, st.integers(1, 5))
 fixed = st.integers(1, 5)
 
 
+def number_of(message: Audio | int) -> int:
+    return message.number if isinstance(message, Audio) else message
+
+
 @given(
     st.sampled_from(["drop_oldest", "drop_newest", "close"]),
     st.integers(1, 12),
@@ -329,8 +325,7 @@ def test_a_buffer_keeps_its_bound_and_its_books(
 ) -> None:
     """Whatever is published and read (None reads one): what came in is what was read, waits, or was dropped."""
     bus = new_bus()
-    weigh = lambda message: message.number if isinstance(message, Audio) else message  # noqa: E731
-    subscription = bus.subscribe("a", capacity=capacity, overflow=overflow, weigh=weigh)
+    subscription = bus.subscribe("a", capacity=capacity, overflow=overflow, weigh=number_of)
     published: list[Any] = []
     read: list[Any] = []
     lost = 0
@@ -488,8 +483,6 @@ async def test_an_actor_subscribes_for_as_long_as_its_life_lasts() -> None:
             await super().started()
             self.context.subscribe("news.*")
 
-    from actors_kit import Crash, Notes  # noqa: PLC0415
-
     async with open_runtime() as runtime, runtime.bus.subscribe("runtime.dead_letter.>") as dead:
         ref = await runtime.spawn(Listener(), name="l", restart="permanent")
         runtime.bus.publish("news.a", Note("1"))
@@ -506,8 +499,6 @@ async def test_an_actor_subscribes_for_as_long_as_its_life_lasts() -> None:
 
 
 async def test_a_ref_that_subscribes_is_told_until_it_ends() -> None:
-    from actors_kit import Crash, Notes  # noqa: PLC0415
-
     async with open_runtime() as runtime, runtime.bus.subscribe("runtime.dead_letter.>") as dead:
         ref = await runtime.spawn(Worker(), name="w", restart="permanent")
         subscription = runtime.bus.subscribe_ref("news.>", ref)
@@ -540,13 +531,3 @@ async def test_starts_and_ends_are_published() -> None:
     async with open_runtime() as runtime, runtime.bus.subscribe("runtime.started.>") as started:
         await runtime.spawn(Worker(), name="w")
         assert read_all(started) == [ActorStarted("w", 1)]
-
-
-def test_a_subscription_that_is_dropped_by_all_is_freed() -> None:
-    bus = new_bus()
-    subscription = bus.subscribe("a")
-    subscription.close()
-    gone = weakref.ref(subscription) if hasattr(subscription, "__weakref__") else None
-    del subscription
-    gc.collect()
-    assert gone is None or gone() is None

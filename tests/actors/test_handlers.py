@@ -202,8 +202,8 @@ class Twice(Actor):
 
 @attrs.define(eq=False)
 class NotAnnotated(Actor):
-    @receives
-    async def note(self, message) -> None: ...  # type: ignore[no-untyped-def]  # pyright: ignore
+    @receives  # pyright: ignore[reportUnknownArgumentType] - that its annotation is missing is the point
+    async def note(self, message) -> None: ...  # pyright: ignore[reportUnknownParameterType, reportMissingParameterType]
 
 
 @attrs.define(eq=False)

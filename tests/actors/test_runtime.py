@@ -16,10 +16,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from realtime_actors.actors import (
     Actor,
     ActorStopped,
-    ActorTerminated,
     Child,
     InvalidName,
-    MessagesDropped,
+    Subscription,
     Supervisor,
     droppable,
     open_runtime,
@@ -71,10 +70,14 @@ async def test_leaving_the_block_stops_all() -> None:
 
 async def test_an_exception_of_the_block_comes_out_plain() -> None:
     log: list[str] = []
-    with pytest.raises(KeyError, match="mine") as caught:
+
+    async def body() -> None:
         async with open_runtime() as runtime:
             await runtime.spawn(Worker(log), name="w")
             raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        await body()
     assert caught.value.args == ("mine",)
     assert log == ["w started", "w stopped"]
 
@@ -95,33 +98,29 @@ async def test_a_crash_does_not_reach_the_block() -> None:
         await trio.lowlevel.checkpoint()
 
 
-def order_of_stops(log: list[str]) -> list[str]:
-    return [line for line in log if line.endswith("stopped")]
-
-
 async def test_20_a_cancelled_runtime_stops_in_order_and_reports_no_crash(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     log: list[str] = []
     tasks = trio.lowlevel.current_statistics().tasks_living
     children = [Child(Worker(log, slow_stop=1), name=name) for name in "abc"]
+    terminated: list[Subscription] = []
     with trio.move_on_after(10) as scope:
         async with open_runtime() as runtime:
-            terminated = runtime.bus.subscribe("runtime.terminated.>")
+            terminated.append(runtime.bus.subscribe("runtime.terminated.>"))
             await runtime.spawn(Supervisor(children), name="team")
             busy = await runtime.spawn(Worker(log), name="busy")
             busy.tell(Sleep(11))
             await trio.sleep_forever()
     assert scope.cancelled_caught
-    assert order_of_stops(log) == ["c stopped", "busy stopped", "b stopped", "a stopped"] or order_of_stops(log) == [
-        "busy stopped",
+    assert [line for line in log if line.endswith("stopped") and line != "busy stopped"] == [
         "c stopped",
         "b stopped",
         "a stopped",
     ]
     # A message in hand has its grace even then.
     assert "busy slept" in log
-    assert {(event.path, event.reason, event.cause) for event in read_all(terminated)} == {
+    assert {(event.path, event.reason, event.cause) for event in read_all(terminated[0])} == {
         (path, "stopped", None) for path in ("team", "team.a", "team.b", "team.c", "busy")
     }
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
@@ -247,7 +246,8 @@ async def test_an_interrupt_or_exit_in_an_actor_comes_out_of_the_runtime_plain(
     log: list[str] = []
     tasks = trio.lowlevel.current_statistics().tasks_living
     raised = error("now")
-    with pytest.raises(error) as caught:
+
+    async def body() -> None:
         async with open_runtime() as runtime:
             await runtime.spawn(Worker(log), name="other")
             ref = await runtime.spawn(Raises(where, lambda: raised), restart="permanent")
@@ -257,6 +257,9 @@ async def test_an_interrupt_or_exit_in_an_actor_comes_out_of_the_runtime_plain(
                 ref.tell(Urgent(""))
             if where != "stopping":
                 await trio.sleep_forever()
+
+    with pytest.raises(error) as caught:
+        await body()
     assert caught.value is raised
     assert log == ["other started", "other stopped"]
     assert trio.lowlevel.current_statistics().tasks_living == tasks
@@ -272,12 +275,16 @@ async def test_a_foreign_cancelled_is_not_supervised() -> None:
         except trio.Cancelled as error:
             stolen.append(error)
     log: list[str] = []
-    with pytest.raises(trio.Cancelled) as caught:
+
+    async def body() -> None:
         async with open_runtime() as runtime:
             await runtime.spawn(Worker(log), name="other")
             ref = await runtime.spawn(Raises("handler", lambda: stolen[0]), restart="permanent")
             ref.tell(Note(""))
             await trio.sleep_forever()
+
+    with pytest.raises(trio.Cancelled) as caught:
+        await body()
     assert caught.value is stolen[0]
     assert log == ["other started", "other stopped"]
 
@@ -289,12 +296,15 @@ async def test_what_the_kernel_itself_is_interrupted_in_comes_out_plain(monkeypa
     async def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    async def body() -> None:
         async with open_runtime() as runtime:
             ref = await runtime.spawn(Worker())
             monkeypatch.setattr(Group, "_on_exit", interrupted)
             ref.tell(Crash())
             await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        await body()
 
 
 # -- afterwards
@@ -321,11 +331,6 @@ async def test_a_second_runtime_knows_nothing_of_the_first() -> None:
         a.tell(Note("only a"))
         assert await a.ask(Notes(), timeout=1) == ["only a"]
         assert await b.ask(Notes(), timeout=1) == []
-
-
-async def test_runtime_events_are_frozen_values() -> None:
-    assert ActorTerminated("a", "normal", None) == ActorTerminated("a", "normal", None)
-    assert MessagesDropped("a", 1, 1) == MessagesDropped("a", 1, 1)
 
 
 async def run_and_stop(clock_limit: float, body: Callable[[Any], Awaitable[None]]) -> None:
