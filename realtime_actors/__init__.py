@@ -4,79 +4,85 @@ The names used most. The rest stands in the layers: `realtime_actors.actors`, `.
 `.providers`, `.agents`, `.gateway`, `.simulators`.
 """
 
-from realtime_actors.actors import (
-    Actor,
-    ActorCrashed,
-    ActorStopped,
-    AskTimeout,
-    Backoff,
-    Child,
-    Context,
-    DeadLetter,
-    Lost,
-    MailboxFull,
-    RealtimeError,
-    Ref,
-    RestartBudgetExceeded,
-    Runtime,
-    Subscription,
-    Supervisor,
-    Terminated,
-    UnhandledMessage,
-    droppable,
-    open_runtime,
-    receives,
-)
-from realtime_actors.agents import (
-    RealtimeAgent,
-    Tool,
-    frontend_tool,
-    tool,
-)
-from realtime_actors.events import (
-    AgentEnded,
-    AgentError,
-    AgentInputDone,
-    AgentInputStarted,
-    AgentInputTranscriptionDelta,
-    AgentInputTranscriptionDone,
-    AgentReady,
-    AgentResponseAudioDelta,
-    AgentResponseAudioDone,
-    AgentResponseAudioTranscriptDelta,
-    AgentResponseAudioTranscriptDone,
-    AgentResponseCreated,
-    AgentResponseDone,
-    AgentResponseToolResult,
-    AgentResponseToolUseDelta,
-    AgentResponseToolUseDone,
-    AudioFormat,
-    ClientAudioAppend,
-    ClientAudioCommit,
-    ClientEvent,
-    ClientImageAppend,
-    ClientResponseCancel,
-    ClientResponseCreate,
-    ClientSessionCreate,
-    ClientSessionEnd,
-    ClientTextAppend,
-    ClientToolResult,
-    DecodeError,
-    ServerEvent,
-    ServerSessionCreated,
-    ServerSessionEnded,
-    ServerSessionUpdated,
-    ToolResult,
-    ToolUse,
-)
-from realtime_actors.providers import (
-    Manual,
-    OpenAIRealtimeModel,
-    ProviderRefused,
-    ProviderUnavailable,
-    SemanticVAD,
-    ServerVAD,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime_actors.actors import (
+        Actor,
+        ActorCrashed,
+        ActorStopped,
+        AskTimeout,
+        Backoff,
+        Child,
+        Context,
+        DeadLetter,
+        Lost,
+        MailboxFull,
+        RealtimeError,
+        Ref,
+        RestartBudgetExceeded,
+        Runtime,
+        Subscription,
+        Supervisor,
+        Terminated,
+        UnhandledMessage,
+        droppable,
+        open_runtime,
+        receives,
+    )
+    from realtime_actors.agents import (
+        RealtimeAgent,
+        Tool,
+        frontend_tool,
+        tool,
+    )
+    from realtime_actors.events import (
+        AgentEnded,
+        AgentError,
+        AgentInputDone,
+        AgentInputStarted,
+        AgentInputTranscriptionDelta,
+        AgentInputTranscriptionDone,
+        AgentReady,
+        AgentResponseAudioDelta,
+        AgentResponseAudioDone,
+        AgentResponseAudioTranscriptDelta,
+        AgentResponseAudioTranscriptDone,
+        AgentResponseCreated,
+        AgentResponseDone,
+        AgentResponseToolResult,
+        AgentResponseToolUseDelta,
+        AgentResponseToolUseDone,
+        AudioFormat,
+        ClientAudioAppend,
+        ClientAudioCommit,
+        ClientEvent,
+        ClientImageAppend,
+        ClientResponseCancel,
+        ClientResponseCreate,
+        ClientSessionCreate,
+        ClientSessionEnd,
+        ClientTextAppend,
+        ClientToolResult,
+        DecodeError,
+        ServerEvent,
+        ServerSessionCreated,
+        ServerSessionEnded,
+        ServerSessionUpdated,
+        ToolResult,
+        ToolUse,
+    )
+    from realtime_actors.providers import (
+        Manual,
+        OpenAIRealtimeModel,
+        ProviderRefused,
+        ProviderUnavailable,
+        SemanticVAD,
+        ServerVAD,
+    )
 
 __version__ = "0.1.0"
 
@@ -148,3 +154,21 @@ __all__ = [
     "receives",
     "tool",
 ]
+
+# A layer is imported when a name of it is first used: whoever needs the kernel, or `--help`, does not wait for the
+# audio libraries, and Ctrl-C finds the command line ready for it.
+_LAYERS = ("actors", "events", "agents", "providers")
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for layer in _LAYERS:
+            module = importlib.import_module(f"{__name__}.{layer}")
+            if name in module.__all__:
+                value = globals()[name] = getattr(module, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
