@@ -77,18 +77,15 @@ class Life:
     async def _work(self, task_status: trio.TaskStatus[None]) -> None:
         with self._scope:
             async with trio.open_nursery() as self._tasks:
-                try:
-                    await self._guarded(self._start)
-                    # An end that was asked for meanwhile, by whoever spawns or stops, shows here. From here on only
-                    # an orderly stop or a crash ends this life.
-                    await trio.lowlevel.checkpoint_if_cancelled()
-                    self._scope.shield = True
-                    self.has_started = True
-                    self.slot.on_started(self)
-                    task_status.started()
-                    await self._handle_messages()
-                finally:
-                    self._ending = True
+                await self._guarded(self._start)
+                # An end that was asked for meanwhile, by whoever spawns or stops, shows here. From here on only an
+                # orderly stop or a crash ends this life.
+                await trio.lowlevel.checkpoint_if_cancelled()
+                self._scope.shield = True
+                self.has_started = True
+                self.slot.on_started(self)
+                task_status.started()
+                await self._handle_messages()
                 self._tasks.cancel_scope.cancel()
 
     async def _start(self) -> None:
@@ -285,7 +282,11 @@ class _LaneTask:
                     if self._state == "draining":
                         return
                     taken = 0
-                    envelope = await receiver.receive()
+                    queue.awaited = True
+                    try:
+                        envelope = await receiver.receive()
+                    finally:
+                        queue.awaited = False
                     if envelope is not WAKE:
                         # This life may have ended since it was handed over: then it stays queued.
                         queue.returned = envelope

@@ -37,6 +37,8 @@ class LaneQueue:
     sender: trio.MemorySendChannel[Envelope]
     receiver: trio.MemoryReceiveChannel[Envelope]
     returned: Envelope | None = None
+    awaited: bool = False
+    """Whether the lane waits for a message, or was handed one and has not run since."""
 
     @classmethod
     def open(cls, capacity: int) -> LaneQueue:
@@ -44,7 +46,9 @@ class LaneQueue:
         return cls(*trio.open_memory_channel[Envelope](capacity))
 
     def __len__(self) -> int:
-        return self.receiver.statistics().current_buffer_used + (self.returned is not None)
+        channel = self.receiver.statistics()
+        handed_over = self.awaited and not channel.tasks_waiting_receive
+        return channel.current_buffer_used + (self.returned is not None) + handed_over
 
     def wake(self) -> None:
         """Make a lane that waits look at its state. One that does not wait does so before its next message."""

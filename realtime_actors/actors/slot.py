@@ -129,8 +129,8 @@ class Slot:
         return self.life is not None and not self.life.over.is_set()
 
     def as_member(self) -> Member:
-        """As the supervision's rules see it. One that was asked to stop is not started again."""
-        return Member(self.name, "temporary" if self.stop_requested else self.restart, running=self.alive)
+        """As the supervision's rules see it."""
+        return Member(self.name, self.restart, running=self.alive)
 
     def request_stop(self, *, drain: bool = False) -> None:
         """Have the actor end for good. Does not wait."""

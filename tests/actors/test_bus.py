@@ -531,3 +531,26 @@ async def test_starts_and_ends_are_published() -> None:
     async with open_runtime() as runtime, runtime.bus.subscribe("runtime.started.>") as started:
         await runtime.spawn(Worker(), name="w")
         assert read_all(started) == [ActorStarted("w", 1)]
+
+
+@attrs.define(eq=False)
+class Changes(Actor):
+    """Subscribes to one thing after another."""
+
+    @receives
+    async def note(self, message: Note) -> None:
+        self.context.subscribe(f"news.{message.text}").close()
+
+
+async def test_an_actor_that_subscribes_again_and_again_keeps_none_of_it() -> None:
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Changes())
+
+        async def count(times: int) -> int:
+            for _ in range(times):
+                await ref.ask(Note("a"), timeout=None)
+            gc.collect()
+            return len(gc.get_objects())
+
+        before = await count(5)
+        assert await count(500) - before < 100

@@ -274,6 +274,73 @@ async def test_a_temporary_member_that_crashes_with_its_group_says_so() -> None:
             assert lives([a]) == [2]
 
 
+async def test_a_temporary_member_that_crashes_while_others_stop_says_so(autojump_clock: MockClock) -> None:
+    error = ValueError("of the temporary one")
+    children = [*workers([], "a"), *workers([], "t", restart="temporary"), Child(Worker(slow_stop=2), name="c")]
+    async with open_runtime() as runtime:
+        team = await runtime.spawn(Team(children, "one_for_all"))
+        a, t, c = await members(team)
+        a.tell(Crash())
+        await trio.sleep(1)
+        t.tell(Crash(error))
+        terminated = await t.wait_stopped()
+        assert (terminated.reason, terminated.cause) == ("crashed", error)
+        await trio.sleep(5)
+        assert lives([a, c]) == [2, 2]
+
+
+async def test_one_that_crashed_as_its_group_gave_up_says_so() -> None:
+    error = ValueError("of b")
+    for _ in range(10):
+        async with open_runtime() as runtime:
+            team = await runtime.spawn(Team(workers([], "a b"), max_restarts=0))
+            a, b = await members(team)
+            a.tell(Crash(error))
+            b.tell(Crash(error))
+            causes = [(await ref.wait_stopped()).cause for ref in (a, b)]
+            gave_up = (await team.wait_stopped()).cause
+            assert sorted(causes, key=lambda cause: cause is error) == [gave_up, error]
+            assert {(await ref.wait_stopped()).reason for ref in (a, b)} == {"crashed"}
+
+
+async def test_a_stop_of_one_that_hangs_in_its_restart_touches_nobody_else() -> None:
+    @attrs.define(eq=False)
+    class Hangs(Worker):
+        async def started(self) -> None:
+            await super().started()
+            if len(self.log) > 1:
+                await trio.sleep_forever()
+
+    children = [*workers([], "a"), Child(Hangs(), name="b"), *workers([], "c")]
+    async with open_runtime() as runtime:
+        team = await runtime.spawn(Team(children, "one_for_all", max_restarts=1))
+        a, b, c = await members(team)
+        a.tell(Crash())
+        await settle()
+        assert b.statistics().state == "restarting"
+        await b.stop()
+        await settle()
+        assert lives([a, c, team]) == [2, 2, 1]
+        assert [ref.statistics().state for ref in (a, b, c)] == ["running", "stopped", "running"]
+
+
+async def test_a_group_whose_start_is_cancelled_stops_what_it_started(autojump_clock: MockClock) -> None:
+    log: list[str] = []
+
+    @attrs.define(eq=False)
+    class Hangs(Worker):
+        async def started(self) -> None:
+            await trio.sleep_forever()
+
+    children = [*workers(log, "a b"), Child(Hangs(), name="c")]
+    async with open_runtime() as runtime:
+        with trio.move_on_after(1) as scope:
+            await runtime.spawn(Team(children), name="team")
+        assert scope.cancelled_caught
+        assert log == ["a started", "b started", "b stopped", "a stopped"]
+        await runtime.spawn(Team(workers([])), name="team")
+
+
 async def test_09_a_start_that_fails_leaves_nothing_running() -> None:
     log: list[str] = []
     error = OSError("no port")
@@ -481,19 +548,25 @@ async def test_22_an_error_in_stopping_during_a_group_restart_is_logged_and_cost
 ) -> None:
     log: list[str] = []
     error = ValueError("while stopping")
-    children = workers(log)
-    children[1] = Child(Worker(log, stop=failing([error])), name="b")
+    of_temporary = ValueError("of the temporary one")
+    children = [
+        *workers(log, "a"),
+        Child(Worker(log, stop=failing([error])), name="b"),
+        Child(Worker(log, stop=failing([of_temporary])), name="t", restart="temporary"),
+    ]
     async with open_runtime() as runtime:
         team = await runtime.spawn(Team(children, "one_for_all", max_restarts=1))
-        refs = await members(team)
-        refs[0].tell(Crash())
+        a, b, t = await members(team)
+        a.tell(Crash())
         await settle()
-        assert lives(refs) == [2, 2, 2]
+        assert lives([a, b]) == [2, 2]
+        terminated = await t.wait_stopped()
+        assert (terminated.reason, terminated.cause) == ("stopped", of_temporary)
     assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
 
 
 async def test_a_stop_while_the_group_starts_starts_no_more(autojump_clock: MockClock) -> None:
-    """Asked to stop between two starts of its group, the parent stops what has started and begins nothing new."""
+    """The handler that starts a group is cancelled by the stop of its actor; what has started stops, no more begins."""
     log: list[str] = []
 
     @attrs.define(eq=False)

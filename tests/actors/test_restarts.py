@@ -458,6 +458,39 @@ async def test_a_message_told_in_the_step_of_a_crash_is_not_half_handled() -> No
             )
 
 
+async def test_nothing_is_begun_between_a_crash_and_the_end_of_its_life() -> None:
+    @attrs.define(eq=False)
+    class Tells(Worker):
+        @receives
+        async def note(self, message: Note) -> None:
+            self.log.append("begins")
+            await trio.lowlevel.checkpoint()
+            self.log.append("ends")
+
+        @receives(lane="control")
+        async def urgent_crash(self, message: UrgentCrash) -> None:
+            self.log.append("crashes")
+            raise message.error
+
+    orders: set[str] = set()
+    for _ in range(50):
+        log: list[str] = []
+        async with open_runtime() as runtime:
+            ref = await runtime.spawn(Tells(log), name="w", restart="permanent")
+            await ref.ask(Urgent("both lanes run now"), timeout=1)
+            await wait_all_tasks_blocked()
+            del log[:]
+            ref.tell(UrgentCrash())
+            ref.tell(Note("n"))
+            await wait_all_tasks_blocked()
+            orders.add(", ".join(log))
+    assert orders <= {
+        "begins, crashes, w stopped, w started",
+        "begins, ends, crashes, w stopped, w started",
+        "crashes, w stopped, w started, begins, ends",
+    }
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_no_message_is_lost_or_doubled_over_many_crashes(seed: int, autojump_clock: MockClock) -> None:
     rng = random.Random(seed)  # noqa: S311

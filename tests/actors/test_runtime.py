@@ -18,6 +18,7 @@ from realtime_actors.actors import (
     ActorStopped,
     Child,
     InvalidName,
+    Runtime,
     Subscription,
     Supervisor,
     droppable,
@@ -322,6 +323,26 @@ async def test_the_bus_can_be_published_on_when_the_runtime_is_over() -> None:
     for _ in range(3):
         runtime.bus.publish("a", Audio())
     assert subscription.statistics().dropped == 2
+
+
+async def test_a_spawn_from_outside_the_block_never_holds_up_its_end(autojump_clock: MockClock) -> None:
+    @attrs.define(eq=False)
+    class Hangs(Actor):
+        async def started(self) -> None:
+            await trio.sleep_forever()
+
+    for steps in [0, 1, 2, 3, 4, 5] * 10:
+        before = trio.current_time()
+        async with trio.open_nursery() as outside, open_runtime() as runtime:
+
+            async def spawn(runtime: Runtime = runtime) -> None:
+                with pytest.raises(ActorStopped):
+                    await runtime.spawn(Hangs())
+
+            outside.start_soon(spawn)
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+        assert trio.current_time() == before
 
 
 async def test_a_second_runtime_knows_nothing_of_the_first() -> None:

@@ -270,6 +270,18 @@ async def test_a_draining_stop_handles_what_is_queued_and_takes_no_more(autojump
         assert [letter.message for letter in read_all(dead)] == [Note("too late")]
 
 
+async def test_a_message_that_hangs_in_a_drain_is_cancelled_after_its_grace(autojump_clock: MockClock) -> None:
+    async with open_runtime() as runtime, runtime.bus.subscribe("runtime.dead_letter.>") as dead:
+        ref = await runtime.spawn(Worker(), name="w", stop_timeout=2)
+        ref.tell(Sleep(1))
+        ref.tell(Sleep(3600))
+        await wait_all_tasks_blocked()
+        before = trio.current_time()
+        await ref.stop(drain=True)
+        assert trio.current_time() - before == pytest.approx(3)
+        assert [letter.message for letter in read_all(dead)] == [Sleep(3600)]
+
+
 async def test_a_drain_takes_those_in_that_wait_for_room(autojump_clock: MockClock) -> None:
     log: list[str] = []
     async with open_runtime() as runtime:
