@@ -61,8 +61,8 @@ class Inbox:
             if self._ending is not None:
                 raise self.error()
             await self._arrived.park()
-        message, size = self._messages.popleft()
         was_full = self.full
+        message, size = self._messages.popleft()
         self.unread_bytes -= size
         if was_full and not self.full:
             self._room.unpark_all()
