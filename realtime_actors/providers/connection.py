@@ -115,11 +115,14 @@ class ProviderConnection(Actor):
     _configuration: Configure | None = attrs.field(init=False, default=None)
     _configured: trio.Event = attrs.field(init=False, factory=trio.Event)
     _ready: trio.Event = attrs.field(init=False, factory=trio.Event)
+    # Set while no control command is being sent: other frames begin only then.
+    _calm: trio.Event = attrs.field(init=False, factory=trio.Event)
     _number: int = attrs.field(init=False, default=0)
     _resumed_after: int = attrs.field(init=False, default=0)
 
     async def started(self) -> None:
         """Begin to connect, in the background."""
+        self._calm.set()
         self.context.start_soon(self._run)
 
     # -- from the owner
@@ -129,14 +132,12 @@ class ProviderConnection(Actor):
         """The configuration of the socket that is open, and of those that are opened again and again."""
         self._configuration = command
         self._configured.set()
-        if self._ready.is_set():
-            await self._send(command)
+        await self._send_first(command)
 
     @receives(lane="control")
     async def cancel(self, command: CancelResponse) -> None:
         """Goes out before every frame that is not yet begun."""
-        if self._ready.is_set():
-            await self._send(command)
+        await self._send_first(command)
 
     @receives
     async def wait_ready(self, _: WaitReady) -> None:
@@ -147,7 +148,7 @@ class ProviderConnection(Actor):
     async def append_audio(self, command: AppendAudio) -> None:
         """Audio waits for a socket, and is sent again if the socket is lost under it."""
         while True:
-            await self._ready.wait()
+            await self._clear_to_send()
             if await self._send(command):
                 return
 
@@ -156,7 +157,7 @@ class ProviderConnection(Actor):
         self, command: CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse
     ) -> None:
         """What the owner sends again after a loss, so that it goes to one socket only."""
-        await self._ready.wait()
+        await self._clear_to_send()
         if self._resumed_after == self._number - 1:
             await self._send(command)
 
@@ -164,6 +165,25 @@ class ProviderConnection(Actor):
     def resume(self, command: Resume) -> None:
         """What follows in the queue is for the next socket."""
         self._resumed_after = command.after
+
+    async def _send_first(self, command: ModelCommand) -> None:
+        if not self._ready.is_set():
+            return
+        self._calm = trio.Event()
+        try:
+            await self._send(command)
+        finally:
+            self._calm.set()
+
+    async def _clear_to_send(self) -> None:
+        """Wait for a session, and for the control commands that go first."""
+        for _ in range(3):  # not for ever: a lane that is stopping takes no more commands
+            while not (self._ready.is_set() and self._calm.is_set()):
+                await self._ready.wait()
+                await self._calm.wait()
+            if not self.context.ref.statistics().queued_control:
+                return
+            await trio.lowlevel.checkpoint()  # one was told just now, and is in hand after this
 
     async def _send(self, command: ModelCommand) -> bool:
         """Send a command. False when the socket was lost: whoever reads from it sees that as well."""
