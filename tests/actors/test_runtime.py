@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -288,6 +289,32 @@ async def test_a_foreign_cancelled_is_not_supervised() -> None:
         await body()
     assert caught.value is stolen[0]
     assert log == ["other started", "other stopped"]
+
+
+def test_a_second_interrupt_cuts_the_shutdown_short() -> None:
+    log: list[str] = []
+    ended: list[float] = []
+
+    async def interrupt() -> None:
+        # A system task is protected: Trio brings the interrupt to the main task, as when all wait for I/O.
+        for _ in range(2):
+            await trio.sleep(1)
+            signal.raise_signal(signal.SIGINT)
+
+    async def main() -> None:
+        start = trio.current_time()
+        trio.lowlevel.spawn_system_task(interrupt)
+        try:
+            async with open_runtime(shutdown_timeout=100) as runtime:
+                await runtime.spawn(Worker(log, slow_stop=50), name="w", stop_timeout=100)
+                await trio.sleep_forever()
+        finally:
+            ended.append(trio.current_time() - start)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert log == ["w started", "w is stopping"]
+    assert ended == [pytest.approx(2)]
 
 
 async def test_what_the_kernel_itself_is_interrupted_in_comes_out_plain(monkeypatch: pytest.MonkeyPatch) -> None:
