@@ -3,11 +3,13 @@
 import contextlib
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from console import DATA, Ended, Process, Start
+from console import DATA, Ended, Process, Start, environment
 
 NAPPING = """
 import time
@@ -45,6 +47,31 @@ def test_a_server_that_waits_ends(start: Start, args: list[str], number: int, co
     process.wait_for("Ctrl-C ends it")
     process.interrupt(number)
     check(process.end(), code)
+
+
+@pytest.mark.parametrize("module", ["click", "trio", "numpy", "realtime_actors.gateway"])
+def test_a_command_that_is_still_loading_ends(module: str) -> None:
+    code = (
+        "import os, signal, sys\n"
+        f"def hook(event, args):\n"
+        f"    if event == 'import' and args[0] == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(hook)\n"
+        "sys.argv = ['realtime-actors', 'demo', '--port', '0']\n"
+        "from realtime_actors.cli import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, env=environment(), check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_the_demo_accepts_a_conversation_within_three_seconds(start: Start, tmp_path: Path) -> None:
+    process = start("demo", "--port", "0")
+    url = process.wait_for(r"the gateway +(ws://127\.0\.0\.1:\d+)/ws/")[1]
+    start("talk", "--text", "hello", "--url", url, "--events", str(tmp_path / "events"))
+    wait_for_event(tmp_path / "events", "agent_ready")
+    assert time.monotonic() - process.started < 3.0
 
 
 def wait_for_event(path: Path, kind: str) -> None:
@@ -89,6 +116,12 @@ def test_what_was_heard_until_sigterm_is_saved(start: Start, demo: str, tmp_path
     assert reply.stat().st_size > 1000
 
 
+def receive_until(peer: socket.socket, what: bytes) -> None:
+    received = b""
+    while what not in received:
+        received += peer.recv(4096)
+
+
 def test_a_server_ends_beside_peers_that_say_nothing_and_read_nothing(start: Start) -> None:
     process = start("demo", "--port", "0")
     gateway = process.wait_for(r"the gateway +ws://127\.0\.0\.1:(\d+)/ws/")[1]
@@ -97,12 +130,17 @@ def test_a_server_ends_beside_peers_that_say_nothing_and_read_nothing(start: Sta
         "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nAuthorization: Bearer x\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
+    create = b'{"type": "client_session_create"}'
     with contextlib.ExitStack() as peers:
         for port, path in ((gateway, "/ws/a/b"), (model, "/v1/realtime?model=gpt-realtime"), (gateway, None)):
             peer = peers.enter_context(socket.create_connection(("127.0.0.1", int(port))))
+            peer.settimeout(10)
             if path is not None:
                 peer.sendall(upgrade.format(path).encode())
-                assert peer.recv(12) == b"HTTP/1.1 101"
+                receive_until(peer, b"HTTP/1.1 101")
+            if path == "/ws/a/b":
+                peer.sendall(bytes([0x81, 0x80 | len(create), 0, 0, 0, 0]) + create)
+                receive_until(peer, b"agent_ready")
         process.interrupt()
         check(process.end())
 
