@@ -79,7 +79,8 @@ async def test_a_frontend_that_does_not_read() -> None:
     """What waits for it is bounded; then it is closed with 1013, and nobody else notices."""
     limit = 1024 * 1024  # more than the sockets take, so that a send hangs before the buffer is full
     async with (
-        open_gateway(frontend_buffer_bytes=limit) as served,
+        # A close timeout that counting objects, in a process that holds many, does not use up.
+        open_gateway(frontend_buffer_bytes=limit, close_timeout=30) as served,
         served.connect("a", max_unread=1) as slow,
         served.connect("b") as other,
     ):
