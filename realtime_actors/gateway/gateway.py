@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ from realtime_actors.transports import (
 
 from .admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback, parse_path
 from .outgoing import TOO_SLOW, weigher, write_events
-from .page import health, not_found, page
+from .plain_http import health, load_page, not_found
 from .request import AgentFactory
 from .session import FrontendSession
 from .settings import GatewaySettings
@@ -107,6 +108,7 @@ class Gateway(Actor):
     _admitted: int = attrs.field(init=False, default=0)
     _refused: int = attrs.field(init=False, default=0)
     _too_slow: int = attrs.field(init=False, default=0)
+    _page: Mapping[str, Response] = attrs.field(init=False, factory=load_page, repr=False)
 
     async def started(self) -> None:
         """Listen."""
@@ -151,13 +153,12 @@ class Gateway(Actor):
             admission = admit(request, self.settings)
             handler = self._refuse if isinstance(admission, Refusal) else self._converse
             return Upgrade(partial(handler, admission), choose_subprotocol(request))
-        if request.path not in ("/", "/healthz"):
+        part = self._page.get(request.path)
+        if part is None and request.path != "/healthz":
             return not_found()
         if request.method not in ("GET", "HEAD"):
             return Response.text(405, "only GET is answered here", allow="GET, HEAD")
-        if request.path == "/":
-            return page(request, sessions=len(self._frontends), token_needed=self.settings.token is not None)
-        return health(sessions=len(self._frontends), max_sessions=self.settings.max_sessions)
+        return part or health(sessions=len(self._frontends), max_sessions=self.settings.max_sessions)
 
     async def _refuse(self, refusal: Refusal, websocket: WebSocket) -> None:
         # With a code of the WebSocket, not a status of HTTP: that is all a browser shows to a page.

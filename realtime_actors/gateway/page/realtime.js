@@ -1,0 +1,744 @@
+/**
+ * A browser's side of a realtime_actors gateway: the session, the microphone, the speaker. No looks, no dependencies.
+ *
+ *   const conversation = new Conversation({ client: new RealtimeClient({ url: "wss://voice.example.org" }) });
+ *   conversation.client.on("agent_response_audio_transcript_delta", (event) => console.log(event.delta));
+ *   conversation.client.connect();
+ *   button.onclick = () => conversation.listen();
+ *
+ * Copy this file and microphone-worklet.js, which it looks for beside itself. docs/frontend.md explains both.
+ */
+
+/** Names of subprotocols; the gateway knows them. */
+const SUBPROTOCOLS = { json: "realtime-actors.json", msgpack: "realtime-actors.msgpack" };
+const TOKEN_SUBPROTOCOL = "realtime-actors.token.";
+
+/** Close codes after which trying again would be refused again: policy, token, session taken. */
+const FINAL_CODES = new Set([1008, 4401, 4409]);
+/** A socket that is not open after this long counts as lost (ms). */
+const CONNECT_TIMEOUT = 15_000;
+/** Errors of this kind are about one request of ours; of another kind, while the agent starts, they say it will not. */
+const REQUEST_ERRORS = new Set(["invalid_request_error", "connection_error"]);
+/** Bytes that may wait in the socket before microphone audio is dropped: some four seconds on the JSON wire. */
+const MOST_UNSENT = 256 * 1024;
+
+/** Calls listeners; `on` gives a function that takes the listener away again. */
+class Emitter {
+  #listeners = new Map();
+
+  on(name, listener) {
+    if (!this.#listeners.has(name)) this.#listeners.set(name, new Set());
+    this.#listeners.get(name).add(listener);
+    return () => this.#listeners.get(name).delete(listener);
+  }
+
+  emit(name, detail) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(detail);
+  }
+}
+
+/** An id for a session: 128 random bits. (`crypto.randomUUID` is missing on plain http.) */
+export function newSessionId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * A session with a gateway that is kept: when the socket is lost it connects again, under the same session id, with
+ * growing pauses. The agent behind it is a new one then, which remembers nothing.
+ *
+ * `state` is one of
+ *   idle        not connected, and not meant to be
+ *   connecting  the socket is being opened
+ *   starting    the socket is open, the agent is getting ready; what is sent is kept for it
+ *   ready       the agent listens
+ *   ended       the session is over, the socket is open: `createSession()` begins another
+ *   waiting     the socket is lost; it connects again by itself after a pause, or at once by `connect()`
+ *   refused     the gateway will not have us: see the code (4401: a token is needed, or another one)
+ *
+ * Events for `on`: every server event by its type, `"*"` for all of them; `"state"` with `{state, code, reason, delay}`;
+ * `"sent"` with each client event; `"dropped"` with the pieces of audio that were not sent so far; `"invalid"` with an
+ * Error for a frame that cannot be read.
+ */
+export class RealtimeClient extends Emitter {
+  #socket = null;
+  #timer = 0;
+  #attempts = 0;
+  #wasReady = false;
+
+  /**
+   * @param {object} options
+   * @param {string} options.url the gateway, without `/ws/…`: `ws://…`, `wss://…`, or as the page's own: `http(s)://…`
+   * @param {string} [options.userId] who speaks
+   * @param {string} [options.sessionId] which conversation: up to 128 printable characters
+   * @param {"json"|"msgpack"} [options.wire] JSON in text frames with audio as base64, or msgpack with raw bytes
+   * @param {string} [options.token] what the gateway wants to see; it goes into a subprotocol, never into the URL
+   * @param {object} [options.config] of the session: `instructions`, `agent_name`, `user_name`, …
+   * @param {{first: number, most: number}} [options.backoff] the first and the longest pause before connecting again, ms
+   */
+  constructor({ url, userId = "guest", sessionId = newSessionId(), wire = "json", token = "", config = {}, backoff }) {
+    super();
+    Object.assign(this, { url, userId, sessionId, wire, token, config });
+    this.backoff = { first: 500, most: 15_000, ...backoff };
+    this.state = "idle";
+    this.audioDropped = 0;
+  }
+
+  /** Whether what is sent now reaches the gateway. */
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Connect, or connect again at once. Changes of `wire` and `token` count from here on. */
+  connect() {
+    this.#leave(1000);
+    this.#attempts = 0;
+    this.#open();
+  }
+
+  /** End the session for good. */
+  close() {
+    this.#leave(1000);
+    this.#wasReady = false;
+    this.#enter("idle");
+  }
+
+  /** Ask for an agent; done by itself when the socket opens, so this is for after the end of a session. */
+  createSession(config = this.config) {
+    this.config = config;
+    if (!this.isOpen) return false;
+    this.#enter("starting");
+    return this.send({ type: "client_session_create", config });
+  }
+
+  /** Send a client event; audio and images as Uint8Array, whatever the wire. False: not connected, it is not sent. */
+  send(event) {
+    if (!this.isOpen) return false;
+    if (event.type === "client_audio_append" && this.#socket.bufferedAmount > MOST_UNSENT) {
+      this.emit("dropped", ++this.audioDropped);
+      return false;
+    }
+    const full = event.type === "client_session_create" ? event : { session_id: this.sessionId, ...event };
+    this.#socket.send(this.wire === "msgpack" ? encodeMsgpack(full) : encodeJson(full));
+    this.emit("sent", full);
+    return true;
+  }
+
+  /** Say something in text; it is answered. */
+  sendText(text) {
+    return this.send({ type: "client_text_append", text });
+  }
+
+  /** A piece of speech: PCM16 little-endian mono. Dropped when the network does not keep up. */
+  sendAudio(pcm, rate) {
+    return this.send({ type: "client_audio_append", audio: pcm, format: { type: "audio/pcm", rate } });
+  }
+
+  /** The user's turn is over: for a microphone that is switched off, which falls silent without a silence. */
+  commitAudio() {
+    return this.send({ type: "client_audio_commit" });
+  }
+
+  /** A JPEG or PNG for the model to see with the next turn; it is not answered by itself. */
+  sendImage(bytes, type = "image/jpeg") {
+    return this.send({ type: "client_image_append", image: bytes, format: { type } });
+  }
+
+  /** Ask for a reply now. */
+  createResponse() {
+    return this.send({ type: "client_response_create" });
+  }
+
+  /** Stop the reply. (`Conversation.interrupt` stops the speaker, too.) */
+  cancelResponse() {
+    return this.send({ type: "client_response_cancel" });
+  }
+
+  /** The result of a tool that runs here; `id` is the call's. */
+  sendToolResult(id, name, output) {
+    return this.send({ type: "client_tool_result", id, name, output });
+  }
+
+  /** End the session, and keep the socket. */
+  endSession() {
+    return this.send({ type: "client_session_end" });
+  }
+
+  #open() {
+    const base = this.url.replace(/^http/, "ws").replace(/\/$/, "");
+    const address = `${base}/ws/${encodeURIComponent(this.userId)}/${encodeURIComponent(this.sessionId)}`;
+    const offered = [SUBPROTOCOLS[this.wire]];
+    if (this.token) offered.push(TOKEN_SUBPROTOCOL + percentEncode(this.token));
+    this.#enter("connecting");
+    const socket = new WebSocket(address, offered);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#timer = setTimeout(() => this.#lost({ code: 1006, reason: "no answer" }), CONNECT_TIMEOUT);
+    socket.onopen = () => {
+      clearTimeout(this.#timer);
+      this.createSession();
+    };
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = (closed) => this.#lost(closed);
+  }
+
+  /** Forget the socket; nothing of it is heard any more. */
+  #leave(code) {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close(code);
+    }
+  }
+
+  #lost({ code, reason }) {
+    this.#leave();
+    // A session of ours that the gateway has not yet seen break off is free again soon.
+    if (FINAL_CODES.has(code) && !(code === 4409 && this.#wasReady)) {
+      this.#enter("refused", { code, reason });
+      return;
+    }
+    const pause = Math.min(this.backoff.first * 2 ** this.#attempts++, this.backoff.most);
+    const delay = Math.round(pause * (0.75 + Math.random() / 4));
+    this.#timer = setTimeout(() => this.#open(), delay);
+    this.#enter("waiting", { code, reason, delay });
+  }
+
+  #receive(data) {
+    let event;
+    try {
+      event = typeof data === "string" ? decodeJson(data) : decodeMsgpack(data);
+    } catch (error) {
+      this.emit("invalid", error);
+      return;
+    }
+    if (event.type === "agent_ready") {
+      this.#attempts = 0;
+      this.#wasReady = true;
+      this.#enter("ready");
+    }
+    const isRefusal = event.type === "agent_error" && !REQUEST_ERRORS.has(event.error_type);
+    this.emit("*", event);
+    this.emit(event.type, event);
+    if (event.type === "server_session_ended" || (this.state === "starting" && isRefusal)) {
+      this.#enter("ended", { reason: event.metadata?.reason ?? event.code ?? "" });
+    }
+  }
+
+  #enter(state, detail = {}) {
+    this.state = state;
+    this.emit("state", { state, code: 0, reason: "", delay: 0, ...detail });
+  }
+}
+
+/** The microphone refused, in words for the user; `reason` is `insecure`, `denied`, `missing` or `busy`. */
+export class MicrophoneError extends Error {
+  constructor(reason, message, cause) {
+    super(message, { cause });
+    this.reason = reason;
+  }
+}
+
+const MICROPHONE_PROBLEMS = {
+  NotAllowedError: ["denied", "The microphone is not allowed here. Allow it in the browser's site settings."],
+  NotFoundError: ["missing", "No microphone was found."],
+  NotReadableError: ["busy", "The microphone cannot be read: another program may be using it."],
+};
+
+function release(stream, context) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+  context?.close();
+}
+
+/** The microphone as PCM16 at `rate` Hz in pieces of `chunkMs`. */
+export class Microphone {
+  #stream = null;
+  #context = null;
+  #asking = null;
+  #floor = 1;
+
+  constructor({ rate = 24_000, chunkMs = 20 } = {}) {
+    Object.assign(this, { rate, chunkMs });
+    /** When it last heard something that is not its background noise (`performance.now()`); 0: never. */
+    this.lastLoud = 0;
+    /** RMS of the last piece, 0 to 1. */
+    this.level = 0;
+  }
+
+  get isOn() {
+    return this.#context !== null;
+  }
+
+  /**
+   * Ask for it, and call `onAudio(pcm)` with each piece (Uint8Array) until `stop`; `onEnd` when it is unplugged.
+   * Raises MicrophoneError. Call it from a click: browsers start no audio without one.
+   */
+  async start(onAudio, onEnd = () => {}) {
+    if (!navigator.mediaDevices?.getUserMedia || !globalThis.AudioWorkletNode) {
+      throw new MicrophoneError("insecure", "Browsers give the microphone to pages on https or localhost only.");
+    }
+    this.stop();
+    const asking = (this.#asking = {});
+    const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+    let context;
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ audio });
+      context = new AudioContext({ latencyHint: "interactive" });
+      await context.audioWorklet.addModule(new URL("microphone-worklet.js", import.meta.url));
+    } catch (error) {
+      release(stream, context);
+      const [reason, message] = MICROPHONE_PROBLEMS[error.name] ?? ["busy", `The microphone failed: ${error.message}`];
+      throw new MicrophoneError(reason, message, error);
+    }
+    if (this.#asking !== asking) {
+      release(stream, context); // stopped while the user was being asked
+      return;
+    }
+    const worklet = new AudioWorkletNode(context, "realtime-actors-microphone", {
+      channelCount: 1,
+      channelCountMode: "explicit",
+      processorOptions: { rate: this.rate, samples: Math.round((this.rate * this.chunkMs) / 1000) },
+    });
+    worklet.port.onmessage = ({ data }) => {
+      if (this.#context !== context) return;
+      this.#listen(data.level);
+      onAudio(new Uint8Array(data.pcm));
+    };
+    // Its output is silence; unconnected, some browsers would not run it.
+    context.createMediaStreamSource(stream).connect(worklet).connect(context.destination);
+    stream.getAudioTracks()[0].onended = () => {
+      this.stop();
+      onEnd();
+    };
+    this.#stream = stream;
+    this.#context = context;
+    await context.resume();
+  }
+
+  /** Let go of it: the browser's sign that it records goes out. */
+  stop() {
+    release(this.#stream, this.#context);
+    this.#stream = this.#context = this.#asking = null;
+    this.level = 0;
+  }
+
+  #listen(level) {
+    this.level = level;
+    this.#floor = Math.min(level, this.#floor * 1.005 + 1e-6); // falls at once, doubles in three seconds
+    if (level > Math.max(0.01, 3 * this.#floor)) this.lastLoud = performance.now();
+  }
+}
+
+/**
+ * Plays replies one after another, each without gaps, and is silent at once when told so.
+ *
+ * Little is handed to the audio thread ahead; the rest waits here. Events for `on`: `"start"` with `{id, at}` when a
+ * reply's first sound leaves the speaker (`performance.now()`), `"stop"` with `{id, playedMs, flushed}`, and
+ * `"speaking"` with true or false.
+ */
+export class Player extends Emitter {
+  #context = null;
+  #out = null;
+  #replies = []; // {id, chunks: [AudioBuffer], ended, playedMs, started}
+  #playing = new Set(); // {reply, source, from, to} in the context's seconds
+  #next = 0;
+  #wasSpeaking = false;
+
+  /** `rate` is the usual rate of the replies in Hz (another is converted); `mostMs` how much may wait to be played. */
+  constructor({ rate = 24_000, mostMs = 10 * 60_000 } = {}) {
+    super();
+    Object.assign(this, { rate, mostMs });
+    this.queuedMs = 0;
+    /** Milliseconds of audio that found no room. */
+    this.droppedMs = 0;
+    /** An AnalyserNode behind everything that is played, once there is sound: for a level, or a test. */
+    this.analyser = null;
+  }
+
+  /** Whether something is played, or about to be. */
+  get isSpeaking() {
+    return this.#playing.size > 0 || this.#replies.some((reply) => reply.chunks.length > 0);
+  }
+
+  /** Whether the browser holds the sound back until the user clicks or types: then call `unlock` from there. */
+  get isLocked() {
+    return this.#context !== null && this.#context.state !== "running";
+  }
+
+  /** Allow sound; browsers want that to happen in a click or a key press. */
+  unlock() {
+    return this.#ensure().resume();
+  }
+
+  /** Play a piece of a reply: PCM16 little-endian mono at `rate` Hz. */
+  play(id, pcm, rate = this.rate) {
+    const context = this.#ensure();
+    const count = pcm.byteLength >> 1;
+    const ms = (count * 1000) / rate;
+    if (count === 0) return;
+    if (this.queuedMs + ms > this.mostMs) {
+      this.droppedMs += ms;
+      return;
+    }
+    const buffer = context.createBuffer(1, count, rate);
+    const samples = buffer.getChannelData(0);
+    const view = new DataView(pcm.buffer, pcm.byteOffset, count * 2);
+    for (let i = 0; i < count; i++) samples[i] = view.getInt16(2 * i, true) / 32_768;
+    let reply = this.#replies.find((each) => each.id === id);
+    if (!reply) {
+      reply = { id, chunks: [], ended: false, playedMs: 0, started: false };
+      this.#replies.push(reply);
+    }
+    reply.chunks.push(buffer);
+    this.queuedMs += ms;
+    this.#pump();
+  }
+
+  /** Nothing more comes of this reply; what is there is played to its end. */
+  finish(id) {
+    const reply = this.#replies.find((each) => each.id === id);
+    if (reply) reply.ended = true;
+    this.#pump();
+  }
+
+  /** Silence, within a few milliseconds: of one reply, or of all. */
+  flush(id) {
+    const isMeant = (reply) => id === undefined || reply.id === id;
+    const stopped = this.#replies.filter(isMeant);
+    if (stopped.length === 0) return;
+    const now = this.#context.currentTime;
+    for (const part of this.#playing) {
+      if (!isMeant(part.reply)) continue;
+      part.reply.playedMs += Math.max(0, Math.min(now, part.to) - part.from) * 1000;
+      part.source.onended = null;
+      part.gain.gain.setTargetAtTime(0, now, 0.0015); // a cut would click
+      part.source.stop(now + 0.01);
+      this.#playing.delete(part);
+    }
+    for (const reply of stopped) {
+      for (const { duration } of reply.chunks) this.queuedMs -= duration * 1000;
+      this.#close(reply, true);
+    }
+    this.#next = Math.max(0, ...[...this.#playing].map((part) => part.to));
+    this.#pump();
+  }
+
+  #ensure() {
+    if (this.#context === null) {
+      // At the replies' own rate nothing is converted, so pieces join without a seam.
+      this.#context = new AudioContext({ latencyHint: "interactive", sampleRate: this.rate });
+      this.analyser = new AnalyserNode(this.#context, { fftSize: 256, smoothingTimeConstant: 0 });
+      this.analyser.connect(this.#context.destination);
+    }
+    return this.#context;
+  }
+
+  #pump() {
+    const context = this.#context;
+    while (this.#replies.length > 0 && this.#next < context.currentTime + 1) {
+      const reply = this.#replies.find((each) => each.chunks.length > 0 || !each.ended);
+      if (!reply || reply.chunks.length === 0) break;
+      this.#schedule(reply, reply.chunks.shift());
+    }
+    for (const reply of this.#replies.filter((each) => each.ended && each.chunks.length === 0)) {
+      if (![...this.#playing].some((part) => part.reply === reply)) this.#close(reply, false);
+    }
+    if (this.isSpeaking !== this.#wasSpeaking) {
+      this.#wasSpeaking = this.isSpeaking;
+      this.emit("speaking", this.isSpeaking);
+    }
+  }
+
+  #schedule(reply, buffer) {
+    const context = this.#context;
+    if (this.#next < context.currentTime) {
+      // The first piece, or the network was late: then wait for a little more before going on.
+      this.#next = context.currentTime + (reply.started ? 0.1 : 0.02);
+    }
+    const source = new AudioBufferSourceNode(context, { buffer });
+    const gain = new GainNode(context);
+    source.connect(gain).connect(this.analyser);
+    const part = { reply, source, gain, from: this.#next, to: this.#next + buffer.duration };
+    source.onended = () => {
+      this.#playing.delete(part);
+      reply.playedMs += buffer.duration * 1000;
+      this.#pump();
+    };
+    source.start(part.from);
+    this.#playing.add(part);
+    this.#next = part.to;
+    this.queuedMs = Math.max(0, this.queuedMs - buffer.duration * 1000);
+    if (!reply.started) this.#announce(part, buffer);
+  }
+
+  /** Tell of the reply's first sound (not its first silence) when it is heard. */
+  #announce(part, buffer) {
+    const first = buffer.getChannelData(0).findIndex((sample) => Math.abs(sample) > 0.001);
+    if (first < 0) return;
+    part.reply.started = true;
+    const heard = part.from + first / buffer.sampleRate;
+    const tell = () => {
+      if (!this.#replies.includes(part.reply)) return; // flushed, or over
+      const at = this.#performanceTime(heard);
+      const early = at - performance.now();
+      if (early > 1 || this.isLocked) setTimeout(tell, Math.max(early, 10));
+      else this.emit("start", { id: part.reply.id, at });
+    };
+    tell();
+  }
+
+  /** When the speaker plays what the context plays at `seconds`. */
+  #performanceTime(seconds) {
+    const context = this.#context;
+    const { contextTime, performanceTime } = context.getOutputTimestamp();
+    if (performanceTime > 0) return performanceTime + (seconds - contextTime) * 1000;
+    return performance.now() + (seconds - context.currentTime + (context.outputLatency ?? 0)) * 1000;
+  }
+
+  #close(reply, flushed) {
+    this.#replies.splice(this.#replies.indexOf(reply), 1);
+    this.emit("stop", { id: reply.id, playedMs: Math.round(reply.playedMs), flushed });
+  }
+}
+
+/**
+ * Client, microphone and player as one: what is heard is sent, what comes is played, and an interruption silences the
+ * speaker at once, whoever interrupts.
+ *
+ * Events for `on`: `"latency"` with `{responseId, ms, after}`: from the end of the user's speech (or of a text's sending)
+ * to the first sound of the answer.
+ */
+export class Conversation extends Emitter {
+  #open = new Set(); // replies that have not ended
+  #silenced = new Set(); // those of them of which nothing more is played
+  #asked = null;
+
+  constructor({ client, microphone = new Microphone(), player = new Player() }) {
+    super();
+    Object.assign(this, { client, microphone, player });
+    client.on("agent_response_created", ({ response_id }) => this.#open.add(response_id));
+    client.on("agent_response_audio_delta", (event) => {
+      this.#open.add(event.response_id);
+      if (!this.#silenced.has(event.response_id)) player.play(event.response_id, event.delta, event.format?.rate);
+    });
+    client.on("agent_response_done", ({ response_id, metadata }) => {
+      this.#open.delete(response_id);
+      this.#silenced.delete(response_id);
+      if (metadata?.status === "cancelled") player.flush(response_id);
+      else player.finish(response_id);
+    });
+    client.on("agent_input_started", () => {
+      this.#asked = null;
+      this.#silence();
+    });
+    client.on("agent_input_done", () => {
+      this.#asked = { at: microphone.lastLoud || performance.now(), after: "speech" };
+    });
+    client.on("state", ({ state }) => {
+      if (state === "ready" || state === "starting") return;
+      for (const id of this.#open) player.finish(id); // what has arrived may still be heard
+      this.#open.clear();
+      this.#silenced.clear();
+      this.#asked = null;
+    });
+    player.on("start", ({ id, at }) => {
+      if (this.#asked) this.emit("latency", { responseId: id, ms: at - this.#asked.at, after: this.#asked.after });
+      this.#asked = null;
+    });
+  }
+
+  /** Whether there is a reply to interrupt: one that is being made, or that is still heard. */
+  get isReplying() {
+    return this.#open.size > 0 || this.player.isSpeaking;
+  }
+
+  /** Switch the microphone on. Raises MicrophoneError. Call it from a click. */
+  async listen(onEnd) {
+    this.player.unlock();
+    await this.microphone.start((pcm) => this.client.sendAudio(pcm, this.microphone.rate), onEnd);
+  }
+
+  /** Switch the microphone off, and let what was said be answered. */
+  mute() {
+    if (!this.microphone.isOn) return;
+    this.microphone.stop();
+    this.client.commitAudio();
+  }
+
+  /** Say it in text, over the reply that is being spoken. False: not connected. */
+  say(text) {
+    this.player.unlock();
+    if (this.isReplying) this.interrupt();
+    const isSent = this.client.sendText(text);
+    if (isSent) this.#asked = { at: performance.now(), after: "text" };
+    return isSent;
+  }
+
+  /** Silence at once, and no more of this reply. */
+  interrupt() {
+    this.#asked = null;
+    this.#silence();
+    this.client.cancelResponse();
+  }
+
+  #silence() {
+    for (const id of this.#open) this.#silenced.add(id);
+    this.player.flush();
+  }
+}
+
+// -- the two wires
+
+function encodeJson(event) {
+  return JSON.stringify(event, (_, value) => (value instanceof Uint8Array ? toBase64(value) : value));
+}
+
+/** Audio becomes bytes, as it is on the other wire. */
+function decodeJson(text) {
+  const event = JSON.parse(text);
+  if (event.type === "agent_response_audio_delta") event.delta = fromBase64(event.delta);
+  return event;
+}
+
+function toBase64(bytes) {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(text);
+}
+
+function fromBase64(text) {
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return bytes;
+}
+
+/** What a subprotocol's name may not have is percent-encoded. */
+function percentEncode(text) {
+  return encodeURIComponent(text).replace(/[()]/g, (char) => (char === "(" ? "%28" : "%29"));
+}
+
+/** A value as msgpack: null, booleans, numbers, strings, Uint8Array (bin), arrays and plain objects (map). */
+export function encodeMsgpack(value) {
+  let bytes = new Uint8Array(256);
+  let view = new DataView(bytes.buffer);
+  let at = 0;
+
+  function reserve(count) {
+    if (at + count <= bytes.length) return;
+    const grown = new Uint8Array(Math.max(2 * bytes.length, at + count));
+    grown.set(bytes);
+    bytes = grown;
+    view = new DataView(bytes.buffer);
+  }
+
+  function put(tag, size = 0, write = "", number = 0) {
+    reserve(1 + size);
+    view.setUint8(at, tag);
+    if (size > 0) view[write](at + 1, number);
+    at += 1 + size;
+  }
+
+  /** A length, in the shortest of the forms that the type has; `tags` are those for 8, 16 and 32 bits. */
+  function head(length, fixed, fixedMost, [tag8, tag16, tag32]) {
+    if (length <= fixedMost) put(fixed | length);
+    else if (tag8 && length < 0x100) put(tag8, 1, "setUint8", length);
+    else if (length < 0x10000) put(tag16, 2, "setUint16", length);
+    else put(tag32, 4, "setUint32", length);
+  }
+
+  function raw(data) {
+    reserve(data.length);
+    bytes.set(data, at);
+    at += data.length;
+  }
+
+  function number(n) {
+    if (!Number.isInteger(n) || n >= 2 ** 32 || n < -(2 ** 31)) put(0xcb, 8, "setFloat64", n);
+    else if (n >= 0) head(n, 0, 0x7f, [0xcc, 0xcd, 0xce]);
+    else if (n >= -32) put(n & 0xff);
+    else put(0xd2, 4, "setInt32", n);
+  }
+
+  function write(item) {
+    if (item === null || item === undefined) put(0xc0);
+    else if (typeof item === "boolean") put(item ? 0xc3 : 0xc2);
+    else if (typeof item === "number") number(item);
+    else if (typeof item === "string") {
+      const data = new TextEncoder().encode(item);
+      head(data.length, 0xa0, 31, [0xd9, 0xda, 0xdb]);
+      raw(data);
+    } else if (item instanceof Uint8Array) {
+      head(item.length, 0, -1, [0xc4, 0xc5, 0xc6]);
+      raw(item);
+    } else if (Array.isArray(item)) {
+      head(item.length, 0x90, 15, [0, 0xdc, 0xdd]);
+      item.forEach(write);
+    } else if (typeof item === "object") {
+      const entries = Object.entries(item).filter(([, each]) => each !== undefined);
+      head(entries.length, 0x80, 15, [0, 0xde, 0xdf]);
+      for (const entry of entries) entry.forEach(write);
+    } else throw new TypeError(`a ${typeof item} cannot be sent as msgpack`);
+  }
+
+  write(value);
+  return bytes.subarray(0, at);
+}
+
+/** The value of one msgpack message (ArrayBuffer or Uint8Array); bin becomes Uint8Array. Raises RangeError, TypeError. */
+export function decodeMsgpack(data) {
+  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 0;
+
+  function take(count) {
+    if (at + count > bytes.length) throw new RangeError("the msgpack message is cut off");
+    at += count;
+    return at - count;
+  }
+
+  function many(count, depth, one) {
+    if (count > bytes.length - at) throw new RangeError("the msgpack message is cut off");
+    return Array.from({ length: count }, () => one(depth + 1));
+  }
+
+  const string = (count) => new TextDecoder().decode(bytes.subarray(take(count), at));
+  const binary = (count) => bytes.slice(take(count), at);
+  const list = (count, depth) => many(count, depth, read);
+  const map = (count, depth) => Object.fromEntries(many(count, depth, (d) => [read(d), read(d)]));
+  const unsigned = [() => view.getUint8(take(1)), () => view.getUint16(take(2)), () => view.getUint32(take(4))];
+
+  function read(depth) {
+    if (depth > 64) throw new RangeError("the msgpack message is nested too deeply");
+    const tag = view.getUint8(take(1));
+    if (tag < 0x80) return tag;
+    if (tag < 0x90) return map(tag & 15, depth);
+    if (tag < 0xa0) return list(tag & 15, depth);
+    if (tag < 0xc0) return string(tag & 31);
+    if (tag >= 0xe0) return tag - 0x100;
+    switch (tag) {
+      case 0xc0: return null;
+      case 0xc2: return false;
+      case 0xc3: return true;
+      case 0xc4: case 0xc5: case 0xc6: return binary(unsigned[tag - 0xc4]());
+      case 0xca: return view.getFloat32(take(4));
+      case 0xcb: return view.getFloat64(take(8));
+      case 0xcc: case 0xcd: case 0xce: return unsigned[tag - 0xcc]();
+      case 0xcf: return Number(view.getBigUint64(take(8)));
+      case 0xd0: return view.getInt8(take(1));
+      case 0xd1: return view.getInt16(take(2));
+      case 0xd2: return view.getInt32(take(4));
+      case 0xd3: return Number(view.getBigInt64(take(8)));
+      case 0xd9: case 0xda: case 0xdb: return string(unsigned[tag - 0xd9]());
+      case 0xdc: case 0xdd: return list(unsigned[tag - 0xdb](), depth);
+      case 0xde: case 0xdf: return map(unsigned[tag - 0xdd](), depth);
+      default: throw new TypeError(`msgpack of the kind 0x${tag.toString(16)} is not understood here`);
+    }
+  }
+
+  const value = read(0);
+  if (at !== bytes.length) throw new RangeError("something follows the msgpack message");
+  return value;
+}
