@@ -205,8 +205,10 @@ class Gateway(Actor):
     async def _run_session(self, session: FrontendSession, name: str) -> None:
         websocket, outgoing = session.websocket, session.outgoing
         code = 1001
+        # Shielded, so that a frame begun is finished and the last events still go out: the deadline ends it.
+        writing = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            writing: trio.CancelScope = await nursery.start(write_events, websocket, outgoing, session.admission.wire)
+            nursery.start_soon(write_events, websocket, outgoing, session.admission.wire, writing)
             try:
                 ref = await self.context.spawn(session, name=name)
                 try:

@@ -34,20 +34,12 @@ def weigher(wire: Wire) -> Callable[[ServerEvent], int]:
     return weigh
 
 
-async def write_events(
-    websocket: WebSocket,
-    outgoing: Subscription,
-    wire: Wire,
-    *,
-    task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
-) -> None:
+async def write_events(websocket: WebSocket, outgoing: Subscription, wire: Wire, within: trio.CancelScope) -> None:
     """Send what is read from `outgoing`, one frame at a time, until it is closed and read, or the socket is.
 
-    It is shielded, so that a frame begun is finished and the last events still go out: its scope is given to
-    whoever starts it, to set a deadline when it is time to end.
+    `within` is the scope it enters: whoever runs it sets a deadline there when it is time to end.
     """
-    with trio.CancelScope(shield=True) as scope:
-        task_status.started(scope)
+    with within:
         try:
             async for event in outgoing:
                 await websocket.send(_frame(event, wire))

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 import trio
-from gateway_client import Busy, Parrot, client_frame, open_gateway, raw_frontend
+from gateway_client import PATIENCE, Busy, Parrot, client_frame, open_gateway, raw_frontend
 
 from realtime_actors.actors import Actor, receives
 from realtime_actors.events import (
@@ -332,3 +332,14 @@ async def test_a_crash_of_one_session_is_its_own() -> None:
         assert (await one.closed()).code == 1011
         await two.say(ClientTextAppend("b", "hello"))
         await two.until(AgentResponseDone)
+
+
+async def test_a_stop_right_after_a_handshake() -> None:
+    """However little of the session has begun, the gateway ends."""
+    for passes in range(8):
+        with trio.fail_after(PATIENCE):
+            async with open_gateway() as served, raw_frontend(served) as stream:
+                await stream.receive_some(12)
+                for _ in range(passes):
+                    await trio.lowlevel.checkpoint()
+                await served.gateway.stop()
