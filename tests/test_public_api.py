@@ -38,7 +38,7 @@ def test_every_package_is_documented() -> None:
         if not path.parent.name.startswith("_")
     }
     # The command line is documented by its --help.
-    assert {package for package in packages if package != "realtime_actors.cli"} == set(SECTIONS)
+    assert {package for package in packages if not package.startswith("realtime_actors.cli")} == set(SECTIONS)
 
 
 @pytest.mark.parametrize("name", sorted(SECTIONS))

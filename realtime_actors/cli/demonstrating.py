@@ -22,7 +22,8 @@ _INSTRUCTIONS = (
 async def demonstrate(*, host: str, port: int, token: str | None, speed: float) -> None:
     """Run the demo until cancelled. Raises `CommandFailed`, `MissingExtra`, `VoiceFailed`, `ListenFailed`."""
     settings = GatewaySettings(host=host, port=port, token=token, close_timeout=CLOSE_TIMEOUT)
-    async with serving(speech_brain(), host="127.0.0.1", port=0, speed=speed) as simulator:
+    # A person reads it: what was heard stands before the answer, as OpenAI does not always have it.
+    async with serving(speech_brain(), host="127.0.0.1", port=0, speed=speed, transcripts="before") as simulator:
         # The simulator takes any key; this one is no secret.
         model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="demo", url=simulator.url)
 

@@ -10,6 +10,7 @@ import trio
 
 from realtime_actors.cli.running import CLOSE_TIMEOUT
 from realtime_actors.simulators import Brain, OpenAISimulator, ScriptedBrain, load_script
+from realtime_actors.simulators.openai import TranscriptOrder
 from realtime_actors.simulators.openai.server import MAX_MESSAGE
 from realtime_actors.simulators.speech import MissingExtra, SpeechBrain
 from realtime_actors.transports import Address, ServerOptions, WebSocketOptions, serve
@@ -47,13 +48,15 @@ def speech_brain() -> SpeechBrain:
 
 
 @asynccontextmanager
-async def serving(brain: Brain, *, host: str, port: int, speed: float) -> AsyncGenerator[OpenAISimulator, None]:
+async def serving(
+    brain: Brain, *, host: str, port: int, speed: float, transcripts: TranscriptOrder = "random"
+) -> AsyncGenerator[OpenAISimulator, None]:
     """A simulator that serves for as long as the block lasts, also while what is in the block is being cancelled.
 
     A speech brain is loaded meanwhile: who comes before waits for it. Raises `PortInUse` or `ListenFailed`, and for
     a brain that cannot be loaded `VoiceFailed`, in groups.
     """
-    simulator = OpenAISimulator(brain=brain, host=host, port=port, speed=speed)
+    simulator = OpenAISimulator(brain=brain, host=host, port=port, speed=speed, transcripts=transcripts)
     # Served here and not by itself, for the sake of a close that is quick enough for Ctrl-C.
     websocket = WebSocketOptions(max_message_size=MAX_MESSAGE, close_timeout=CLOSE_TIMEOUT)
     lasting = trio.CancelScope(shield=True)

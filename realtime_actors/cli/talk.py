@@ -78,9 +78,9 @@ def talk(
     if text is not None and not text.strip():
         raise click.BadParameter("The text is empty.", param_hint="--text")
 
-    from realtime_actors.cli.conversation import Plan, hold  # noqa: PLC0415 - heavy
-    from realtime_actors.cli.frontend import address_of  # noqa: PLC0415 - heavy
     from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.talking.conversation import Plan, hold  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.talking.frontend import address_of  # noqa: PLC0415 - heavy
 
     plan = Plan(
         url=address_of(url),

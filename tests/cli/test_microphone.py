@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realtime_actors.audio import Wav, byte_length, level_dbfs
-from realtime_actors.cli.microphone import Microphone, usual_rate
+from realtime_actors.cli.talking.microphone import Microphone, usual_rate
 
 RATE = 16000
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_actors.audio import byte_length, duration_ms
-from realtime_actors.cli.playout import Playout
+from realtime_actors.cli.talking.playout import Playout
 
 RATE = 24000
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from realtime_actors.cli.playout import Playout
-from realtime_actors.cli.progress import Progress
-from realtime_actors.cli.report import report
+from realtime_actors.cli.talking.playout import Playout
+from realtime_actors.cli.talking.progress import Progress
+from realtime_actors.cli.talking.report import report
 from realtime_actors.events import (
     AgentInputDone,
     AgentInputStarted,

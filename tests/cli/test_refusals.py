@@ -13,8 +13,8 @@ from console import DATA, Run, Start, environment
 
 from realtime_actors.cli.commands import commands
 from realtime_actors.cli.errors import CommandFailed
-from realtime_actors.cli.frontend import address_of, connect, in_words
 from realtime_actors.cli.serving import load_tools
+from realtime_actors.cli.talking.frontend import address_of, connect, in_words
 from realtime_actors.transports import ConnectionClosed
 
 HELLO = str(DATA / "hello.wav")

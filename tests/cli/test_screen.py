@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime_actors.cli.screen import Screen
+from realtime_actors.cli.talking.screen import Screen
 
 
 def test_away_from_a_terminal_each_thing_said_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

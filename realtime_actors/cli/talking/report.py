@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from realtime_actors.audio import duration_ms
-from realtime_actors.cli.microphone import SILENCE_DBFS
-from realtime_actors.cli.playout import Playout
-from realtime_actors.cli.progress import Progress
+from realtime_actors.cli.talking.microphone import SILENCE_DBFS
+from realtime_actors.cli.talking.playout import Playout
+from realtime_actors.cli.talking.progress import Progress
 
 __all__ = ["report"]
 

@@ -10,14 +10,14 @@ import trio
 
 from realtime_actors.audio import Wav, read_wav, write_wav
 from realtime_actors.cli.errors import CommandFailed
-from realtime_actors.cli.event_file import EventFile
-from realtime_actors.cli.frontend import connect, in_words
-from realtime_actors.cli.microphone import PIECE_MS, Microphone, usual_rate
-from realtime_actors.cli.narrator import Narrator
-from realtime_actors.cli.playout import Playout
-from realtime_actors.cli.progress import Progress
-from realtime_actors.cli.report import report
-from realtime_actors.cli.screen import Screen
+from realtime_actors.cli.talking.event_file import EventFile
+from realtime_actors.cli.talking.frontend import connect, in_words
+from realtime_actors.cli.talking.microphone import PIECE_MS, Microphone, usual_rate
+from realtime_actors.cli.talking.narrator import Narrator
+from realtime_actors.cli.talking.playout import Playout
+from realtime_actors.cli.talking.progress import Progress
+from realtime_actors.cli.talking.report import report
+from realtime_actors.cli.talking.screen import Screen
 from realtime_actors.events import (
     AgentEnded,
     AgentError,

@@ -3,8 +3,8 @@
 import attrs
 import orjson
 
-from realtime_actors.cli.playout import Playout
-from realtime_actors.cli.screen import Screen
+from realtime_actors.cli.talking.playout import Playout
+from realtime_actors.cli.talking.screen import Screen
 from realtime_actors.events import (
     AgentError,
     AgentInputTranscriptionDone,
