@@ -6,6 +6,7 @@ from realtime_actors.transports.errors import (
     ConnectionClosed,
     ConnectStage,
     HandshakeRejected,
+    InvalidCertificate,
     InvalidRequest,
     ListenFailed,
     PortInUse,
@@ -13,6 +14,7 @@ from realtime_actors.transports.errors import (
 )
 from realtime_actors.transports.http import Address, Request, Respond, Response, ServerOptions, Upgrade, serve
 from realtime_actors.transports.memory import MemoryTransport
+from realtime_actors.transports.tls import load_certificate
 from realtime_actors.transports.trio_websocket import TrioWebSocketTransport
 from realtime_actors.transports.websocket import Transport, WebSocket, WebSocketOptions, WebSocketStatistics
 
@@ -22,6 +24,7 @@ __all__ = [
     "ConnectStage",
     "ConnectionClosed",
     "HandshakeRejected",
+    "InvalidCertificate",
     "InvalidRequest",
     "ListenFailed",
     "MemoryTransport",
@@ -39,5 +42,6 @@ __all__ = [
     "WebSocket",
     "WebSocketOptions",
     "WebSocketStatistics",
+    "load_certificate",
     "serve",
 ]

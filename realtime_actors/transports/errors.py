@@ -8,6 +8,7 @@
         ├── ConnectFailed       no WebSocket came about: name lookup, TCP, TLS, deadline, no valid answer
         ├── HandshakeRejected   the server answered, but not with an upgrade (401, 404, a web page, ...)
         ├── ConnectionClosed    the WebSocket is closed or broken
+        ├── InvalidCertificate  the server's certificate or its key cannot be used
         └── ListenFailed        the server cannot listen there
             └── PortInUse       because something else listens on that port
 
@@ -25,6 +26,7 @@ __all__ = [
     "ConnectStage",
     "ConnectionClosed",
     "HandshakeRejected",
+    "InvalidCertificate",
     "InvalidRequest",
     "ListenFailed",
     "PortInUse",
@@ -83,6 +85,10 @@ class ConnectionClosed(TransportError):
         self.code = code
         self.reason = reason
         self.local = local
+
+
+class InvalidCertificate(TransportError):
+    """The server's certificate or its private key cannot be used; the message says which file, and why."""
 
 
 class ListenFailed(TransportError):

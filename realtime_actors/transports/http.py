@@ -6,6 +6,7 @@ carries one request. It is made for a page, a health check and WebSockets, not f
 
 import errno
 import logging
+import ssl
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -15,6 +16,7 @@ import attrs
 import h11
 import trio
 
+from realtime_actors.transports._door import Door, network_of
 from realtime_actors.transports.client import Opened, StreamTransport, next_event
 from realtime_actors.transports.errors import ConnectionClosed, ListenFailed, PortInUse
 from realtime_actors.transports.handshake import accept_token, header_map, offered_subprotocols, wants_upgrade
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 _RECEIVE_SIZE = 4096  # what a request may exceed its limits by
 _REFUSALS = 64  # connections over the limit that are told so at a time; more are dropped without a word
+_LINGER = 2.0  # seconds that a client may take to hang up after its answer
 
 
 def _no_headers() -> dict[str, str]:
@@ -109,12 +112,16 @@ class ServerOptions:
     websocket: WebSocketOptions = attrs.field(factory=WebSocketOptions)
     max_connections: int = 1000
     """Open at a time; more are answered with 503."""
+    max_connections_per_address: int | None = None
+    """From one IPv4 address, or one IPv6 network of 64 bits; more are answered with 429. None is any number."""
+    max_requests: int = 100
+    """Connections at a time that are no WebSocket, or not yet; for one more the oldest of them is cut."""
     max_head_size: int = 16384
     """Of a request line and its headers; more is answered with 431."""
     max_body_size: int = 1024 * 1024
     """Of a request's body; more is answered with 413."""
     request_timeout: float = 10.0
-    """For a whole request to come in (else 408), and for a response to go out."""
+    """For a TLS handshake, for a whole request to come in (else 408), and for a response to go out."""
 
 
 @attrs.frozen
@@ -132,9 +139,12 @@ async def serve(
     port: int = 0,
     transport: StreamTransport | None = None,
     options: ServerOptions | None = None,
+    ssl_context: ssl.SSLContext | None = None,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve HTTP and WebSockets until cancelled; `port=0` takes a free one.
+
+    With `ssl_context`, from `load_certificate` for instance, it is HTTPS and `wss://`.
 
     With `nursery.start`, gives the `Address` as soon as connections are accepted. Each connection has tasks
     of its own, and what goes wrong in one is logged and touches no other. When cancelled, open WebSockets are
@@ -142,7 +152,9 @@ async def serve(
 
     Raises `PortInUse` or `ListenFailed`.
     """
-    server = _Server(respond, transport or TrioWebSocketTransport(), options or ServerOptions())
+    options = options or ServerOptions()
+    door = Door(options.max_connections, options.max_connections_per_address, options.max_requests)
+    server = _Server(respond, transport or TrioWebSocketTransport(), options, ssl_context, door)
     listeners = await _listen(host, port)
     address = Address(host, listeners[0].socket.getsockname()[1])
     async with trio.open_nursery() as nursery:
@@ -213,33 +225,56 @@ class _Server:
     respond: Respond
     transport: StreamTransport
     options: ServerOptions
-    open_connections: int = 0
+    ssl_context: ssl.SSLContext | None
+    door: Door
 
     async def connection(self, stream: trio.SocketStream) -> None:
         """Serve one connection; only a cancellation comes out of it."""
-        self.open_connections += 1
         try:
-            if self.open_connections <= self.options.max_connections + _REFUSALS:
-                await self._exchange(stream)
+            remote, address = _peer(stream)
+            refusal = self.door.refusal(address)
+            if refusal is None:
+                with self.door.enter(address):
+                    await self._exchange(stream, remote, None)
+            elif self.door.refusing < _REFUSALS:
+                with self.door.refuse():
+                    await self._exchange(stream, remote, Response.text(*refusal))
         except trio.BrokenResourceError as error:
             logger.debug("a client hung up: %r", error)
         except Exception:
             logger.exception("a connection failed; no other is affected")
         finally:
-            self.open_connections -= 1
             await trio.aclose_forcefully(stream)
 
-    async def _exchange(self, stream: trio.SocketStream) -> None:
-        http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.options.max_head_size)
-        request = await self._read(http, stream)
-        answer = await self._decide(request) if isinstance(request, Request) else request
-        if isinstance(answer, Response):
-            head_only = isinstance(request, Request) and request.method == "HEAD"
-            await self._answer(http, stream, answer, head_only)
-        elif isinstance(request, Request):
-            await self._switch(http, stream, request, answer)
+    async def _exchange(self, socket: trio.SocketStream, remote: str, refusal: Response | None) -> None:
+        with self.door.request() as scope:
+            stream = await self._secure(socket)
+            http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.options.max_head_size)
+            request = await self._read(http, stream, remote)
+            answer = request if isinstance(request, Response) else refusal or await self._decide(request)
+            if isinstance(request, Request) and isinstance(answer, Upgrade):
+                opened = await self._switch(http, stream, request, answer)
+            else:
+                head_only = isinstance(request, Request) and request.method == "HEAD"
+                await self._answer(http, stream, cast("Response", answer), head_only)
+                return
+        if scope.cancelled_caught:
+            logger.debug("the connection of %s was cut: it took long, and others waited", remote)
+            return
+        async with self.transport.wrap(opened, client=False, options=self.options.websocket) as websocket:
+            await run_handler(answer.handler, websocket)
 
-    async def _read(self, http: h11.Connection, stream: trio.SocketStream) -> Request | Response:
+    async def _secure(self, socket: trio.SocketStream) -> trio.abc.Stream:
+        if self.ssl_context is None:
+            return socket
+        stream = trio.SSLStream(socket, self.ssl_context, server_side=True, https_compatible=True)
+        with trio.move_on_after(self.options.request_timeout) as handshake:
+            await stream.do_handshake()
+        if handshake.cancelled_caught:
+            raise trio.BrokenResourceError("the TLS handshake took too long")
+        return stream
+
+    async def _read(self, http: h11.Connection, stream: trio.abc.Stream, remote: str) -> Request | Response:
         body = bytearray()
         try:
             with trio.fail_after(self.options.request_timeout):
@@ -262,13 +297,11 @@ class _Server:
             path=path,
             query=query,
             headers=header_map(head.headers),
-            remote=_peer(stream),
+            remote=remote,
             body=bytes(body),
         )
 
     async def _decide(self, request: Request) -> Response | Upgrade:
-        if self.open_connections > self.options.max_connections:
-            return Response.text(503, "too many connections; try again later")
         try:
             answer = await self.respond(request)
             return answer if isinstance(answer, Response) else check_upgrade(request, answer) or answer
@@ -276,9 +309,7 @@ class _Server:
             logger.exception("no answer to %s %s; the client gets status 500", request.method, request.path)
             return Response.text(500, "internal server error")
 
-    async def _answer(
-        self, http: h11.Connection, stream: trio.SocketStream, response: Response, head_only: bool
-    ) -> None:
+    async def _answer(self, http: h11.Connection, stream: trio.abc.Stream, response: Response, head_only: bool) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}
         headers |= {"content-length": str(len(response.body)), "connection": "close"}
         data = http.send(h11.Response(status_code=response.status, headers=list(headers.items()))) or b""
@@ -287,15 +318,18 @@ class _Server:
         data += http.send(h11.EndOfMessage()) or b""
         with trio.move_on_after(self.options.request_timeout):
             await stream.send_all(data)
-            # Closing with unread bytes in the socket would reset it, and the client might never see the
-            # answer.
-            await stream.send_eof()
-            while await stream.receive_some(_RECEIVE_SIZE):
-                pass
+        # Closing with unread bytes in the socket would reset it, and the client might never see the answer.
+        with trio.move_on_after(_LINGER):
+            if isinstance(stream, trio.SSLStream):
+                await stream.unwrap()  # TLS's own end of the stream, and the client's
+            elif isinstance(stream, trio.abc.HalfCloseableStream):
+                await stream.send_eof()
+                while await stream.receive_some(_RECEIVE_SIZE):
+                    pass
 
     async def _switch(
-        self, http: h11.Connection, stream: trio.SocketStream, request: Request, upgrade: Upgrade
-    ) -> None:
+        self, http: h11.Connection, stream: trio.abc.Stream, request: Request, upgrade: Upgrade
+    ) -> Opened:
         headers = [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
@@ -304,14 +338,12 @@ class _Server:
         ]
         switch = h11.InformationalResponse(status_code=101, headers=headers, reason=b"Switching Protocols")
         await stream.send_all(http.send(switch) or b"")  # some hundred bytes: the socket's buffer takes them
-        opened = Opened(
+        return Opened(
             stream=stream,
             trailing=http.trailing_data[0],
             subprotocol=upgrade.subprotocol,
             remote=request.remote,
         )
-        async with self.transport.wrap(opened, client=False, options=self.options.websocket) as websocket:
-            await run_handler(upgrade.handler, websocket)
 
 
 def _is_closed(error: Exception) -> bool:
@@ -320,9 +352,10 @@ def _is_closed(error: Exception) -> bool:
     return isinstance(error, ConnectionClosed)
 
 
-def _peer(stream: trio.SocketStream) -> str:
+def _peer(stream: trio.SocketStream) -> tuple[str, str]:
+    """The client as logs show it, and as it is counted."""
     try:
         host, port, *_ = stream.socket.getpeername()
     except OSError:  # gone already
-        return "unknown"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return "unknown", "unknown"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}", network_of(host)

@@ -13,7 +13,10 @@ exact and saves a wake-up. The fences, each with a test in `tests/transports`:
 - there is no keepalive (`_TrioWebSocket._keepalive`);
 - unread messages would stop the pongs (the inbox is filled in the background; for its bound see `WebSocket`);
 - invalid frames would leave the connection half open without a Close frame (`_Frames.events`);
-- a send that fails would lose what the peer said before it closed (`_TrioWebSocket._salvage`).
+- a send that fails would lose what the peer said before it closed (`_TrioWebSocket._salvage`);
+- one read may hold ten thousand empty frames, which would be parsed while nothing else runs (`_Frames.events`
+  stops after some, and `_GuardedStream` lets others run before it goes on);
+- nothing limits how fast a peer sends pings, or pieces of messages that never end (`Pace`).
 """
 
 import io
@@ -27,12 +30,15 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Pong, Request, 
 from wsproto.utilities import LocalProtocolError
 
 from realtime_actors.transports._inbox import Inbox, payload_size
+from realtime_actors.transports._pace import Pace
 from realtime_actors.transports.client import Opened, StreamTransport
 from realtime_actors.transports.errors import ConnectionClosed
 from realtime_actors.transports.websocket import WebSocket, WebSocketOptions, WebSocketStatistics
 
 __all__ = ["TrioWebSocketTransport"]
 
+_BATCH = 32  # frames that are parsed before others have their turn: about a third of a millisecond
+_NOTHING_NEW = b"\0"  # what the library is given in place of data, since nothing would mean the end
 _RECEIVE_SIZE = 65536  # 4 KiB, the library's own, costs a third more CPU at 5 KB and more than twice at 50 KB
 
 
@@ -68,8 +74,15 @@ class _TrioWebSocket(WebSocket):
         self.remote = opened.remote
         self._options = options
         self._inbox = Inbox(options.max_unread)
-        self._frames = _Frames(opened.trailing, self._inbox, self._start_closing, client, options)
-        self._stream = _GuardedStream(opened.stream, self._inbox, self._cut)
+        self._pace = Pace(
+            options.max_frames_per_second, options.max_bytes_per_second, options.rate_burst, options.rate_patience
+        )
+        self._frames = _Frames(
+            opened.trailing, self._inbox, self._pace, self._start_closing, client=client, options=options
+        )
+        self._stream = _GuardedStream(
+            opened.stream, self._inbox, self._frames, close=self._start_closing, cut=self._cut
+        )
         self._link = _Link(
             self._stream,
             # Annotated as WSConnection, which adds the handshake that is done already to this very interface.
@@ -164,7 +177,7 @@ class _TrioWebSocket(WebSocket):
     async def _keepalive(self, interval: float) -> None:
         while True:
             await trio.sleep(interval)
-            stalls = self._inbox.stalls
+            stalls = self._inbox.stalls + self._pace.held
             if self._inbox.full:
                 continue
             try:
@@ -172,7 +185,7 @@ class _TrioWebSocket(WebSocket):
                     await self._link.ping()
             except trio_websocket.ConnectionClosed:
                 return
-            if waited.cancelled_caught and stalls == self._inbox.stalls:
+            if waited.cancelled_caught and stalls == self._inbox.stalls + self._pace.held:
                 self._cut(f"no pong within {self._options.ping_timeout:g} s")
 
     def _start_closing(self, code: int, reason: str, local: bool) -> None:
@@ -205,12 +218,17 @@ class _Frames(Connection):
         self,
         trailing: bytes,
         inbox: Inbox,
+        pace: Pace,
         close: Callable[[int, str, bool], None],
+        *,
         client: bool,
         options: WebSocketOptions,
     ) -> None:
         self._inbox = inbox
+        self.pace = pace
         self._close = close
+        self.is_behind = False
+        """More may be parsed before more is read."""
         self._max_message_size = options.max_message_size
         self._size = 0
         self._fragments: io.StringIO | io.BytesIO | None = None
@@ -225,11 +243,15 @@ class _Frames(Connection):
         return super().send(event)
 
     def receive_data(self, data: bytes | None) -> None:
-        if not self._unreadable:
+        if not self._unreadable and not self.is_behind:  # when behind, nothing was read: it is `_NOTHING_NEW`
             super().receive_data(data)
 
     def events(self) -> Generator[Event, None, None]:
-        for event in super().events():
+        self.is_behind = False
+        for count, event in enumerate(super().events(), 1):
+            if getattr(event, "frame_finished", True):  # else a part of a frame whose rest is still to come
+                self.pace.count_frame()
+            self.is_behind = count == _BATCH
             if isinstance(event, (TextMessage, BytesMessage)):
                 self._take(event)
             elif not isinstance(event, CloseConnection):
@@ -240,6 +262,8 @@ class _Frames(Connection):
             else:  # not a Close frame: wsproto's way to say that it cannot parse what came
                 self._unreadable = True
                 self._close(int(event.code), event.reason or "", True)
+            if self.is_behind:
+                return
 
     def _take(self, event: TextMessage | BytesMessage) -> None:
         data = event.data if isinstance(event.data, str) else bytes(event.data)
@@ -272,9 +296,19 @@ class _Frames(Connection):
 class _GuardedStream(trio.abc.Stream):
     """The stream as the library sees it: stops reading while the inbox is full, and dies of a torn send."""
 
-    def __init__(self, stream: trio.abc.Stream, inbox: Inbox, cut: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        inbox: Inbox,
+        frames: "_Frames",
+        *,
+        close: Callable[[int, str, bool], None],
+        cut: Callable[[str], None],
+    ) -> None:
         self._stream = stream
         self._inbox = inbox
+        self._frames = frames
+        self._close = close
         self._cut = cut
         self._torn = False
 
@@ -297,7 +331,22 @@ class _GuardedStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         await self._inbox.wait_for_room()
-        return await self._stream.receive_some(max_bytes)
+        await self._keep_pace()
+        if self._frames.is_behind:
+            await trio.lowlevel.checkpoint()
+            return _NOTHING_NEW
+        data = await self._stream.receive_some(max_bytes)
+        self._frames.pace.count_read(len(data))
+        return data
+
+    async def _keep_pace(self) -> None:
+        now = trio.current_time()
+        pause = self._frames.pace.pause(now)
+        if pause > 0:
+            complaint = self._frames.pace.complaint(now)
+            if complaint is not None:
+                self._close(1008, complaint, True)
+            await trio.sleep(pause)
 
     async def aclose(self) -> None:
         await self._stream.aclose()

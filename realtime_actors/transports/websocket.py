@@ -32,6 +32,14 @@ class WebSocketOptions:
     """Pause between keepalive pings; None sends none."""
     ping_timeout: float = 10.0
     """A ping whose pong does not come within this time ends the connection with 1006."""
+    max_frames_per_second: float | None = None
+    """How fast the peer may send frames: messages, pieces of messages, pings. Over it (and over the next one)
+    reading stops until the time is made up, which the peer feels as TCP back pressure. None is any."""
+    max_bytes_per_second: float | None = None
+    rate_burst: float = 5.0
+    """As much as this many seconds' worth of either may come at once."""
+    rate_patience: float = 10.0
+    """A peer that has been over a rate for this long without a break is closed with 1008."""
 
 
 @attrs.frozen(kw_only=True)
