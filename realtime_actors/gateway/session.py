@@ -108,6 +108,9 @@ class FrontendSession(Actor):
             event = self._decode(await self.websocket.receive())
             if event is not None:
                 return event
+            # An agent's control and data lanes are read by two tasks, in any order when both wake at once: what
+            # follows a cancel in the same packet must not get before it.
+            await trio.lowlevel.checkpoint()
 
     def _decode(self, frame: str | bytes) -> ClientEvent | None:
         """The frame's event; None when it is dealt with already: one that is no event, or a cancel."""

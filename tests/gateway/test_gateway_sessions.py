@@ -3,6 +3,7 @@
 import attrs
 import pytest
 import trio
+import trio.testing
 from gateway_client import PATIENCE, Busy, Parrot, client_frame, open_gateway, raw_frontend
 
 from realtime_actors.actors import Actor, receives
@@ -142,6 +143,41 @@ async def test_cancels_overtake_what_waits() -> None:
         await frontend.create()
         await frontend.say(*[ClientTextAppend("s1", "hang")] * 20, ClientResponseCancel("s1"))
         assert (await frontend.until(AgentResponseDone)).metadata == {"status": "cancelled"}
+
+
+@attrs.define(eq=False)
+class Recorder(Parrot):
+    """Keeps the order in which it is told to be silent and to answer."""
+
+    order: list[str] = attrs.field(factory=list[str])
+    all_heard: trio.Event = attrs.field(factory=trio.Event)
+
+    @receives
+    async def text(self, event: ClientTextAppend) -> None:
+        self.order.append(event.text)
+        if event.text == "last":
+            self.all_heard.set()
+
+    @receives(lane="control")
+    def cancel(self, _: ClientResponseCancel) -> None:
+        self.order.append("cancel")
+
+
+async def test_what_follows_a_cancel_does_not_get_before_it() -> None:
+    """A text that comes in the same packet: the cancel would take back the reply to it."""
+    recorder = Recorder()
+    async with open_gateway(lambda _: recorder) as served, raw_frontend(served) as stream:
+        await stream.send_all(client_frame('{"type": "client_session_create"}'))
+        heard = b""
+        while b"agent_ready" not in heard:
+            heard += await stream.receive_some()
+        for number in range(40):
+            pair = ClientResponseCancel("s1"), ClientTextAppend("s1", "last" if number == 39 else "again")
+            await stream.send_all(b"".join(client_frame(encode_json(event)) for event in pair))
+            await trio.testing.wait_all_tasks_blocked(0.001)
+        with trio.fail_after(PATIENCE):
+            await recorder.all_heard.wait()
+    assert recorder.order == ["cancel", "again"] * 39 + ["cancel", "last"]
 
 
 async def test_an_agent_that_starts_can_be_given_up() -> None:

@@ -116,15 +116,17 @@ function row(kept, opened) {
   const details = Object.assign(document.createElement("details"), { className: `${direction} ${event.type}` });
   details.dataset.key = key;
   const summary = document.createElement("summary");
+  const [prefix] = event.type.match(/^agent_response_(?=.)|/);
   const arrow = { sent: "→", received: "←", state: "·" }[direction];
-  for (const [className, textContent] of [["time", time.slice(11, 23)], ["kind", `${arrow} ${event.type}`]]) {
-    summary.append(Object.assign(document.createElement("span"), { className, textContent }));
-  }
+  summary.append(
+    span("time", span("hours", time.slice(11, 14)), time.slice(14, 23)),
+    span("kind", `${arrow} `, span("prefix", prefix), event.type.slice(prefix.length)),
+    span("gist", gist(event)),
+  );
   details.append(summary);
   const fill = () => {
-    if (details.childElementCount === 1) {
-      details.append(Object.assign(document.createElement("pre"), { textContent: JSON.stringify(event, null, 2) }));
-    }
+    if (details.childElementCount > 1) return;
+    details.append(Object.assign(document.createElement("pre"), { textContent: JSON.stringify(event, null, 2) }));
   };
   details.ontoggle = fill;
   if (opened.has(key)) {
@@ -133,4 +135,18 @@ function row(kept, opened) {
   }
   item.append(details);
   return item;
+}
+
+function span(className, ...children) {
+  const element = Object.assign(document.createElement("span"), { className });
+  element.append(...children);
+  return element;
+}
+
+/** What one wants to see of an event without opening it. */
+function gist({ delta, transcript, text, message, reason, audio, image, metadata, tool_use, tool_result, config }) {
+  const call = tool_use && `${tool_use.name} ${tool_use.raw_input ?? ""}`;
+  const result = tool_result && `${tool_result.name}: ${JSON.stringify(tool_result.output)}`;
+  const rest = metadata?.status ?? (config && JSON.stringify(config));
+  return String(delta ?? transcript ?? text ?? message ?? audio ?? image ?? call ?? result ?? rest ?? reason ?? "");
 }

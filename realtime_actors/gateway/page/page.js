@@ -40,7 +40,7 @@ const REFUSAL_WORDS = {
 };
 let wasReady = false;
 
-client.on("state", ({ state, code, reason, delay }) => {
+client.on("state", ({ state, code, reason }) => {
   $("connection").dataset.state = state;
   $("connection-words").textContent = STATE_WORDS[state];
   $("connect").hidden = !["waiting", "refused", "ended", "idle"].includes(state);
@@ -52,8 +52,7 @@ client.on("state", ({ state, code, reason, delay }) => {
   }
   if (state === "waiting") {
     transcript.close();
-    const why = reason ? ` (${reason})` : "";
-    showProblem(`The connection is lost${why}. Trying again in ${(delay / 1000).toFixed(1)} s.`);
+    showProblem(reason ? `The connection is lost (${reason}). Trying again.` : "The connection is lost. Trying again.");
   }
   if (state === "ended") {
     transcript.close();
@@ -110,7 +109,7 @@ client.on("agent_response_created", () => showActivity());
 client.on("agent_response_done", ({ response_id, metadata }) => {
   const turn = transcript.find(response_id);
   turn?.complete();
-  if (metadata?.status === "cancelled") turn?.fact("interrupted");
+  if (metadata?.status === "cancelled") turn?.interrupted();
   if (metadata?.status === "incomplete") turn?.fact("cut short");
   if (metadata?.status === "failed") turn?.fact("failed");
   showActivity();
@@ -131,14 +130,14 @@ client.on("dropped", (count) => {
 });
 conversation.on("latency", ({ responseId, ms, after }) => {
   const since = after === "speech" ? "the end of your speech" : "sending";
-  agentTurn({ response_id: responseId }).fact(`${(ms / 1000).toFixed(2)} s`, `From ${since} to the first sound`);
+  agentTurn({ response_id: responseId }).fact(`after ${(ms / 1000).toFixed(2)} s`, `From ${since} to the first sound`);
   events.latency(ms);
 });
 player.on("start", ({ id }) => transcript.find(id)?.speaking(true));
-player.on("stop", ({ id, flushed }) => {
+player.on("stop", ({ id, playedMs, flushed }) => {
   const turn = transcript.find(id);
   turn?.speaking(false);
-  if (flushed) turn?.fact("interrupted");
+  if (flushed) turn?.interrupted(playedMs);
   showActivity();
 });
 player.on("speaking", showActivity);
@@ -227,12 +226,12 @@ function showActivity() {
   $("interrupt").setAttribute("aria-disabled", String(!conversation.isReplying));
   $("unlock").hidden = !(player.isLocked && player.isSpeaking);
   const microphoneWords = microphone.isOn ? "Listening" : "Microphone off";
-  const speaking = `${agentName || "The agent"} is speaking`;
-  $("activity-words").textContent = player.isSpeaking ? speaking : microphoneWords;
+  $("activity").textContent = player.isSpeaking ? `${agentName || "The agent"} is speaking` : microphoneWords;
 }
 
 function showProblem(words) {
-  $("problem").querySelector("p").textContent = words;
+  const shown = $("problem").querySelector("p");
+  if ($("problem").hidden || shown.textContent !== words) shown.textContent = words; // an alert is read out when it is set
   $("problem").hidden = false;
 }
 

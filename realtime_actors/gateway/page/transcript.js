@@ -43,6 +43,13 @@ class Turn {
     this.transcript.follow();
   }
 
+  /** `ms` is how much of it was heard; it may be told again without. */
+  interrupted(ms) {
+    this.complete();
+    const isTold = [...this.#facts].some((fact) => fact.startsWith("interrupted"));
+    if (!isTold) this.fact(ms ? `interrupted at ${(ms / 1000).toFixed(1)} s` : "interrupted");
+  }
+
   speaking(isSpeaking) {
     this.entry.classList.toggle("speaking", isSpeaking);
   }
