@@ -98,6 +98,14 @@ SEMANTIC_SILENCE_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000, 
 """The longest silence for which semantic turn detection waits, by its eagerness (OpenAI's documentation, 2026)."""
 
 
+@attrs.frozen
+class _Asked:
+    """A request on its way through the data lane, and how many cancels came before it."""
+
+    event: ClientTextAppend | ClientResponseCreate
+    cancels: int
+
+
 @attrs.define(eq=False)
 class RealtimeAgent(Actor):
     """A voice agent. Tell it `ClientEvent`s; it publishes `ServerEvent`s on `agents.<agent id>.<type>`.
@@ -126,6 +134,7 @@ class RealtimeAgent(Actor):
     _instructions: str = attrs.field(init=False)
     # While the provider has not answered: the request that changes the instructions, and what they were before.
     _reconfiguration: tuple[str, str] | None = attrs.field(init=False, default=None)
+    _cancels: int = attrs.field(init=False, default=0)
     _resampler: Resampler | None = attrs.field(init=False, default=None)
     _topics: dict[type, str] = attrs.field(init=False, factory=dict[type, str])
     _unacknowledged: dict[str, AppendText | AppendImage | AppendToolResult] = attrs.field(
@@ -173,13 +182,26 @@ class RealtimeAgent(Actor):
 
     # -- the client
 
+    @receives(lane="control")
+    def ask(self, event: ClientTextAppend | ClientResponseCreate) -> None:
+        """Say something in text, which asks for a reply, or ask for a reply to what there is.
+
+        It takes its place behind the audio and images that came before it, and is void if a cancel comes after it.
+        """
+        if not self.context.tell(self.context.ref, _Asked(event, self._cancels)):
+            error_type, code, message = _OVERLOADED
+            self._error(code, message, error_type)
+
     @receives
-    def add_text(self, event: ClientTextAppend) -> None:
-        """Say something in text, and ask for a reply."""
-        if not self.model.capabilities.text:
-            self._error("unsupported", f"{self.model.model_name} takes no text: speak to it instead")
-            return
-        if self._add(AppendText(_new_id(), event.text)):
+    def asked(self, asked: _Asked) -> None:
+        """What was asked has its turn."""
+        if isinstance(asked.event, ClientTextAppend):
+            if not self.model.capabilities.text:
+                self._error("unsupported", f"{self.model.model_name} takes no text: speak to it instead")
+                return
+            if not self._add(AppendText(_new_id(), asked.event.text)):
+                return
+        if asked.cancels == self._cancels:
             self._apply(self._turns.want_reply())
 
     @receives
@@ -227,14 +249,10 @@ class RealtimeAgent(Actor):
             return
         self._add(AppendImage(_new_id(), image, _media_type(event, image)))
 
-    @receives
-    def create_response(self, _: ClientResponseCreate) -> None:
-        """Ask for a reply now."""
-        self._apply(self._turns.want_reply())
-
     @receives(lane="control")
     def cancel_response(self, _: ClientResponseCancel) -> None:
         """Silence, at once."""
+        self._cancels += 1
         self._apply(self._turns.cancel())
 
     @receives

@@ -233,8 +233,7 @@ class ProviderConnection(Actor):
             async with self.transport.connect(
                 self.model.endpoint(), headers=self.model.headers(), options=self.options
             ) as socket:
-                await self._serve(socket)
-                return ConnectionClosed(1000, "the provider's session has reached its limit", local=True)
+                return await self._serve(socket)
         except HandshakeRejected as error:
             refusal = self.model.refusal(error.status, error.body)
             if refusal is not None:
@@ -251,8 +250,8 @@ class ProviderConnection(Actor):
             self._socket = None
             self._forget_session()
 
-    async def _serve(self, socket: WebSocket) -> None:
-        """Configure the session, then hear what the provider says until the socket is lost or expires."""
+    async def _serve(self, socket: WebSocket) -> TransportError:
+        """Configure the session, then hear what the provider says until it expires. Returns why it ended."""
         self._socket, self._protocol = socket, self.model.protocol()
         protocol, ready = self._protocol, False
         with trio.CancelScope(deadline=trio.current_time() + self.ready_timeout) as patience:
@@ -279,10 +278,10 @@ class ProviderConnection(Actor):
                         ):
                             raise self.model.refused(code, message, "configuration")
                         case SessionExpired():
-                            return
+                            return TransportError(f"the session with {self.model.provider} has reached its limit")
                         case _:
                             await self._inform(event)
-        raise ConnectionClosed(1006, f"the configuration was not accepted within {self.ready_timeout:g} s", local=True)
+        return TransportError(f"the configuration was not accepted within {self.ready_timeout:g} s")
 
     async def _inform(self, event: ModelEvent | ModelNotice | ConnectionReady | ConnectionLost) -> None:
         """Tell the owner. While it has no room the socket is not read: the provider feels back pressure."""
