@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import msgspec
@@ -135,17 +135,18 @@ class _ThreadCall:
     async def run(self) -> None:
         try:
             with self._scope:
-                value = await trio.to_thread.run_sync(self._call, limiter=self.threads)
-                # A plain function may hand back a coroutine: a wrapped async function, say.
-                self._value = await value if isinstance(value, Awaitable) else value
+                await trio.to_thread.run_sync(self._call, limiter=self.threads)
+                value = self._value
+                if isinstance(value, Awaitable):  # of a plain function that wraps an async one, say
+                    self._value = await cast("Awaitable[Any]", value)
         except Exception as error:  # noqa: BLE001 - raised by `result`
             self._error = error
         finally:
             self._done.set()
 
-    def _call(self) -> Any:
+    def _call(self) -> None:
         self._begun = True
-        return self.function()
+        self._value = self.function()
 
     async def result(self) -> Any:
         try:
