@@ -1,0 +1,78 @@
+"""What `realtime-actors demo` runs, in this process: a simulated model, agents with tools, a gateway."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import trio
+
+from realtime_actors.actors import Ref, Runtime, open_runtime
+from realtime_actors.audio import read_wav, write_wav
+from realtime_actors.cli.demo_tools import DEMO_TOOLS
+from realtime_actors.cli.hosting import Agents
+from realtime_actors.gateway import Gateway, GatewaySettings, GatewayStatus, GetStatus
+from realtime_actors.providers import OpenAIRealtimeModel
+from realtime_actors.simulators import Brain, OpenAISimulator
+from realtime_actors.simulators.speech import SpeechBrain
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+@attrs.define
+class Demo:
+    """A demo that runs; its gateway may be stopped, and started again on the same port."""
+
+    runtime: Runtime
+    simulator: OpenAISimulator
+    agents: Agents
+    settings: GatewaySettings
+    gateway: Ref | None = None
+
+    @property
+    def url(self) -> str:
+        """The page."""
+        return f"http://127.0.0.1:{self.settings.port}/"
+
+    async def start_gateway(self) -> None:
+        self.gateway = await self.runtime.spawn(Gateway(self.agents, self.settings), name="gateway")
+        self.settings = attrs.evolve(self.settings, port=(await self.status()).address.port)
+
+    async def stop_gateway(self) -> None:
+        assert self.gateway is not None
+        await self.gateway.stop()
+
+    async def status(self) -> GatewayStatus:
+        assert self.gateway is not None
+        return await self.gateway.ask(GetStatus(), timeout=5)
+
+
+@asynccontextmanager
+async def open_demo(
+    brain: Brain | None = None, *, token: str | None = None, allowed_origins: tuple[str, ...] = (), key: str = "demo"
+) -> AsyncGenerator[Demo]:
+    """A demo with local speech, or with another brain."""
+    brain = SpeechBrain() if brain is None else brain
+    simulator = OpenAISimulator(brain=brain, seed=1)
+    settings = GatewaySettings(port=0, token=token, allowed_origins=allowed_origins, close_timeout=0.5)
+    async with trio.open_nursery() as nursery:
+        if isinstance(brain, SpeechBrain):
+            await brain.prepare()
+        await nursery.start(simulator.serve)
+        model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key=key, url=simulator.url)
+        async with open_runtime() as runtime:
+            demo = Demo(runtime, simulator, Agents(model, "Friday", "Be brief.", DEMO_TOOLS), settings)
+            await demo.start_gateway()
+            yield demo
+        nursery.cancel_scope.cancel()
+
+
+def write_speech(file: Path, *parts: str | float) -> Path:
+    """A WAV of sentences in tests/data (by name) and pauses (seconds)."""
+    pcm, rate = b"", 16000
+    for part in parts:
+        pcm += (
+            read_wav(DATA / f"{part}.wav").resampled(rate).pcm if isinstance(part, str) else bytes(2 * int(rate * part))
+        )
+    write_wav(file, pcm, rate)
+    return file

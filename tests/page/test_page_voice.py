@@ -1,0 +1,102 @@
+"""The page, spoken to: a WAV is its microphone, and what leaves its speaker is listened to."""
+
+from pathlib import Path
+
+import pytest
+from talking import SPEAKING, talk
+
+from realtime_actors.simulators import Endless, Reply, Say, ScriptedBrain
+
+pytestmark = pytest.mark.page
+
+
+async def test_a_spoken_question(tmp_path: Path) -> None:
+    """It is heard and shown, a tool is called and shown, and the answer is played to its end, soon."""
+    async with talk(tmp_path, 0.5, "weather", 20.0) as talking:
+        tab = talking.tab
+        await tab.click("#microphone")
+        await tab.until("document.querySelector('.turn.user .words').textContent.includes('weather in paris')")
+        await tab.until("document.querySelector('.tool .call').textContent === 'get_weather(city: \"Paris\")'")
+        await tab.until("document.querySelector('.tool .result').textContent.includes('Paris, at')")
+        await tab.until(SPEAKING)
+        assert await tab.evaluate("document.querySelector('#activity').textContent") == "Friday is speaking"
+        assert await tab.evaluate("document.querySelector('#interrupt').ariaDisabled") == "false"
+        (stop,) = await tab.until("stops.length && !realtime.player.isSpeaking && stops")
+        assert not stop["flushed"]
+        assert stop["playedMs"] > 2000
+        (answer,) = await talking.words("agent")
+        assert "cloudy in Paris" in answer
+        (latency,) = await tab.evaluate("latencies")
+        assert latency["after"] == "speech"
+        assert 200 < latency["ms"] < 1500  # not before the silence that ends a turn
+        print(f"\nend of speech to first sound: {latency['ms']:.0f} ms")  # noqa: T201 - what one wants to know
+        facts = await tab.evaluate("document.querySelector('.turn.agent .facts').textContent")
+        assert facts == f"after {latency['ms'] / 1000:.2f} s"
+        assert await tab.evaluate("document.querySelector('#activity').textContent") == "Listening"
+
+
+async def test_interrupted_by_the_button(tmp_path: Path) -> None:
+    """Silence within 150 ms of the click, and for good; the reply is marked, and the next one is heard."""
+    brain = ScriptedBrain(replies=[Reply([Endless()]), Reply([Say("And now this.")])])
+    async with talk(tmp_path, brain=brain) as talking:
+        tab = talking.tab
+        await talking.type("talk")
+        await tab.until(SPEAKING)
+        await tab.evaluate(
+            """addEventListener("pointerdown", (click) => {
+              globalThis.silence = lastSound().then((last) => last - click.timeStamp);
+            }, {capture: true, once: true})"""
+        )
+        await tab.click("#interrupt")
+        await tab.until("globalThis.silence")
+        after = await tab.evaluate("silence")
+        device = await tab.evaluate("1000 * realtime.player.analyser.context.outputLatency")
+        print(f"\nbutton to silence: {after:.0f} ms, and {device:.0f} ms in the device")  # noqa: T201
+        assert after + device < 150
+        await tab.until("document.querySelector('.turn.agent .facts').textContent.includes('interrupted at')")
+        await tab.until("document.querySelector('#interrupt').ariaDisabled === 'true'")
+        await talking.type("again")
+        await tab.until(SPEAKING)
+        await tab.until("stops.length === 2 && !stops[1].flushed")
+        assert (await talking.words("agent"))[1] == "And now this."
+
+
+async def test_interrupted_by_voice(tmp_path: Path) -> None:
+    """Speech over a reply silences it; what was said is answered."""
+    brain = ScriptedBrain(replies=[Reply([Endless()]), Reply([Say("It is noon.")])], transcripts=["what time is it"])
+    async with talk(tmp_path, 1.0, "time", 20.0, brain=brain) as talking:
+        tab = talking.tab
+        await talking.type("talk")
+        await tab.until(SPEAKING)
+        await tab.click("#microphone")
+        spoken = await tab.until("realtime.microphone.lastLoud")
+        await tab.evaluate("globalThis.quiet = null; lastSound().then((last) => { quiet = last; }); null")
+        quiet = await tab.until("stops.length && stops[0].flushed && quiet")
+        # The first loud piece of 20 ms was heard at its end.
+        print(f"\nbeginning of speech to silence: {quiet - spoken + 20:.0f} ms")  # noqa: T201
+        assert quiet - spoken < 500
+        await tab.until("stops.length === 2 && !stops[1].flushed")
+        assert await talking.words("user") == ["talk", "what time is it"]
+        assert (await talking.words("agent"))[1] == "It is noon."
+        (typed, said) = await tab.evaluate("latencies")
+        assert (typed["after"], said["after"]) == ("text", "speech")
+
+
+async def test_a_microphone_that_is_switched_off(tmp_path: Path) -> None:
+    """In the middle of a sentence: what was said until then is answered, and nothing more is sent."""
+    brain = ScriptedBrain(replies=[Reply([Say("Go on.")])], transcripts=["count from"])
+    async with talk(tmp_path, "count", 20.0, brain=brain) as talking:
+        tab = talking.tab
+        await tab.evaluate("globalThis.sent = []; realtime.client.on('sent', (event) => sent.push(event)); null")
+        await tab.click("#microphone")
+        await tab.until("document.querySelector('.turn.user')")
+        await tab.click("#microphone")
+        await tab.until("stops.length === 1")
+        assert await talking.words("user") == ["count from"]
+        assert await talking.words("agent") == ["Go on."]
+        kinds = await tab.evaluate("sent.map((event) => event.type)")
+        assert kinds[-1] == "client_audio_commit"
+        assert set(kinds[:-1]) == {"client_audio_append"}
+        # 20 ms at 24 kHz each
+        assert await tab.evaluate("sent.slice(0, -1).every((event) => event.audio.length === 960)")
+        assert await tab.evaluate("document.querySelector('#microphone').ariaPressed") == "false"
