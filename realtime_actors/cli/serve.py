@@ -18,6 +18,7 @@ Examples:
   OPENAI_API_KEY=sk-... realtime-actors serve
   realtime-actors serve --model gpt-realtime --voice cedar --instructions "Be brief."
   realtime-actors serve --tools mypackage.tools:all_tools
+  realtime-actors serve --host 0.0.0.0 --certificate fullchain.pem --private-key key.pem
   OPENAI_API_KEY=any realtime-actors serve --url ws://127.0.0.1:9000/v1/realtime
 """
 )
@@ -47,6 +48,8 @@ Examples:
 @click.option("--url", metavar="URL", help="Another endpoint: a proxy, or a simulator.")
 @options.host
 @options.port(8000)
+@click.option("--certificate", metavar="FILE", help="Speak TLS (wss://, https://) with this certificate chain, in PEM.")
+@click.option("--private-key", metavar="FILE", help="The certificate's key, in PEM, if it is in another file.")
 @options.token("A token that frontends must show. Without one everybody who reaches the port may talk.")
 @options.verbose
 def serve(
@@ -60,6 +63,8 @@ def serve(
     url: str | None,
     host: str,
     port: int,
+    certificate: str | None,
+    private_key: str | None,
     token: str | None,
     verbose: int,
 ) -> None:
@@ -86,6 +91,8 @@ def serve(
             url=url,
             host=host,
             port=port,
+            certificate=certificate,
+            private_key=private_key,
             token=token,
         ),
         verbose=verbose,

@@ -30,10 +30,22 @@ async def serve_openai(
     url: str | None,
     host: str,
     port: int,
+    certificate: str | None,
+    private_key: str | None,
     token: str | None,
 ) -> None:
-    """Serve until cancelled. Raises `CommandFailed`, `InvalidModel`, `ListenFailed`."""
-    settings = GatewaySettings(host=host, port=port, token=token, close_timeout=CLOSE_TIMEOUT)
+    """Serve until cancelled.
+
+    Raises `CommandFailed`, `InvalidModel`, `InvalidSettings`, `InvalidCertificate`, `ListenFailed`.
+    """
+    settings = GatewaySettings(
+        host=host,
+        port=port,
+        token=token,
+        certificate=certificate,
+        private_key=private_key,
+        close_timeout=CLOSE_TIMEOUT,
+    )
     agents = Agents(
         OpenAIRealtimeModel(model_name=model, api_key=key, voice=voice, url=url), name, instructions, load_tools(tools)
     )
@@ -41,7 +53,7 @@ async def serve_openai(
     def announce(address: str) -> None:
         click.echo(
             f"{name} listens at {address}/ws/USER/SESSION, with {model} of OpenAI; the page is "
-            f"{address.replace('ws://', 'http://')}/\n"
+            f"{address.replace('ws', 'http', 1)}/\n"
             f"Try, in another terminal:\n"
             f'  realtime-actors talk --text "hello" --url {address}\n'
             "Ctrl-C ends it."

@@ -1,17 +1,21 @@
 """The gateway: frontends over WebSocket, a page and a health check, on one port."""
 
 from .admission import JSON_SUBPROTOCOL, TOKEN_SUBPROTOCOL
-from .errors import GatewayError, InvalidSessionConfig, InvalidSettings
+from .authentication import BearerToken, bearer_tokens
+from .errors import AccessDenied, GatewayError, InvalidSessionConfig, InvalidSettings
 from .gateway import Gateway, GatewayStatus, GetStatus
-from .request import AgentFactory, AgentRequest
+from .request import AgentFactory, AgentRequest, Authenticate
 from .session import FrontendSession
 from .settings import GatewaySettings
 
 __all__ = [
     "JSON_SUBPROTOCOL",
     "TOKEN_SUBPROTOCOL",
+    "AccessDenied",
     "AgentFactory",
     "AgentRequest",
+    "Authenticate",
+    "BearerToken",
     "FrontendSession",
     "Gateway",
     "GatewayError",
@@ -20,4 +24,5 @@ __all__ = [
     "GetStatus",
     "InvalidSessionConfig",
     "InvalidSettings",
+    "bearer_tokens",
 ]

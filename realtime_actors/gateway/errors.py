@@ -4,17 +4,25 @@
 
     RealtimeError
     └── GatewayError
+        ├── AccessDenied            a frontend may not come in
         ├── InvalidSettings         a setting has a wrong value (a ValueError too)
         └── InvalidSessionConfig    the config of a client_session_create has a wrong value
 """
 
 from realtime_actors.actors.errors import RealtimeError
 
-__all__ = ["GatewayError", "InvalidSessionConfig", "InvalidSettings"]
+__all__ = ["AccessDenied", "GatewayError", "InvalidSessionConfig", "InvalidSettings"]
 
 
 class GatewayError(RealtimeError):
     """Base class of the gateway's errors."""
+
+
+class AccessDenied(GatewayError):
+    """For `authenticate` to raise: the frontend is closed with 4401 and these words, which are logged too.
+
+    They must not hold what the frontend showed. 123 bytes of them reach it.
+    """
 
 
 class InvalidSettings(GatewayError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
@@ -19,14 +20,16 @@ from realtime_actors.transports import (
     Upgrade,
     WebSocket,
     WebSocketOptions,
+    load_certificate,
     serve,
 )
 
 from .admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback, parse_path
+from .authentication import authenticated, authenticator
 from .outgoing import TOO_SLOW, weigher, write_events
 from .plain_http import health, load_page, not_found
 from .request import AgentFactory
-from .session import FrontendSession
+from .session import Farewell, FrontendSession
 from .settings import GatewaySettings
 
 __all__ = ["Gateway", "GatewayStatus", "GetStatus"]
@@ -34,6 +37,7 @@ __all__ = ["Gateway", "GatewayStatus", "GetStatus"]
 log = logging.getLogger("realtime_actors.gateway")
 
 _VISITORS = 100  # connections beyond the sessions: visitors, health checks, and who is told that it is full
+_REQUESTS = 64  # of these, connections that are no WebSocket, or not yet
 _COMING_BACK = 5.0  # seconds that a frontend which connects again waits for its old session to end
 
 
@@ -52,15 +56,17 @@ class GatewayStatus:
     admitted: int
     """Frontends so far."""
     refused: int
-    """WebSockets that were closed at the door so far: token, origin, ids, full, or taken."""
+    """WebSockets that were closed at the door so far: user, origin, ids, full, or taken."""
     too_slow: int
     """Frontends so far for which more than `frontend_buffer_bytes` waited."""
+    is_secure: bool = False
+    """Whether it speaks TLS."""
 
     @property
     def url(self) -> str:
         """Where frontends connect: add `/ws/{user_id}/{session_id}`."""
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        return f"ws://{host}:{self.address.port}"
+        return f"{'wss' if self.is_secure else 'ws'}://{host}:{self.address.port}"
 
 
 @attrs.define(eq=False)
@@ -78,6 +84,7 @@ class _Listening:
 
 @attrs.define(eq=False)
 class _Frontend:
+    user_id: str
     websocket: WebSocket
     outgoing: Subscription
     is_slow: bool = False
@@ -88,11 +95,11 @@ class _Frontend:
 class Gateway(Actor):
     """Serves frontends: `/ws/{user_id}/{session_id}`, `/healthz`, and a page at `/`.
 
-    `agent` makes the agent of a session from what the frontend asks for. Spawning it returns when connections
-    are accepted, or raises `PortInUse` or `ListenFailed`; `ask(GetStatus())` says where it listens. Each frontend
-    is an actor below it, `<gateway>.<session>`, with its agent below that, whose id (and so topic) is
-    `<gateway's name>-<session id>`, or a hash in place of an id that has other characters than letters, digits, _
-    and -.
+    `agent` makes the agent of a session from what the frontend asks for. Spawning it returns when connections are
+    accepted, or raises `PortInUse`, `ListenFailed` or `InvalidCertificate`; `ask(GetStatus())` says where it
+    listens. Each frontend is an actor below it, `<gateway>.<session>`, with its agent below that, whose id (and so
+    topic) is `<gateway's name>-<session id>`, or a hash in place of an id that has other characters than letters,
+    digits, _ and -.
 
     Stopped, it says `server_session_ended` to each frontend and closes it with 1001.
     """
@@ -112,13 +119,15 @@ class Gateway(Actor):
 
     async def started(self) -> None:
         """Listen."""
-        if self.settings.token is None and not is_loopback(self.settings.host):
-            log.warning("the gateway listens on %s without a token: everybody there can use it", self.settings.host)
+        settings = self.settings
+        if authenticator(settings) is None and not is_loopback(settings.host):
+            log.warning("the gateway listens on %s without a token: everybody there can use it", settings.host)
+        tls = None if settings.certificate is None else load_certificate(settings.certificate, settings.private_key)
         self.context.subscribe("runtime.dropped")
-        self.context.start_soon(self._listen)
+        self.context.start_soon(partial(self._listen, tls))
         await self._listening.event.wait()
 
-    async def _listen(self) -> None:
+    async def _listen(self, tls: ssl.SSLContext | None) -> None:
         settings = self.settings
         options = ServerOptions(
             websocket=WebSocketOptions(
@@ -126,16 +135,35 @@ class Gateway(Actor):
                 max_unread=settings.max_message_bytes,
                 close_timeout=settings.close_timeout,
                 ping_interval=settings.ping_interval,
+                max_frames_per_second=settings.max_messages_per_second,
+                max_bytes_per_second=settings.max_bytes_per_second,
+                rate_burst=settings.rate_burst,
+                rate_patience=settings.rate_patience,
             ),
             max_connections=settings.max_sessions + _VISITORS,
+            max_connections_per_address=settings.max_connections_per_address,
+            max_requests=_REQUESTS,
+            request_timeout=settings.request_timeout,
         )
-        await serve(self._respond, host=settings.host, port=settings.port, options=options, task_status=self._listening)
+        await serve(
+            self._respond,
+            host=settings.host,
+            port=settings.port,
+            options=options,
+            ssl_context=tls,
+            task_status=self._listening,
+        )
 
     @receives
     def report_status(self, _: GetStatus) -> GatewayStatus:
         """Answer with the address and the counters."""
         return GatewayStatus(
-            self._listening.address, len(self._frontends), self._admitted, self._refused, self._too_slow
+            self._listening.address,
+            len(self._frontends),
+            self._admitted,
+            self._refused,
+            self._too_slow,
+            self.settings.certificate is not None,
         )
 
     @receives
@@ -150,7 +178,7 @@ class Gateway(Actor):
 
     async def _respond(self, request: Request) -> Response | Upgrade:
         if parse_path(request.path) is not None:
-            admission = admit(request, self.settings)
+            admission = await self._admit(request)
             handler = self._refuse if isinstance(admission, Refusal) else self._converse
             return Upgrade(partial(handler, admission), choose_subprotocol(request))
         part = self._page.get(request.path)
@@ -159,6 +187,13 @@ class Gateway(Actor):
         if request.method not in ("GET", "HEAD"):
             return Response.text(405, "only GET is answered here", allow="GET, HEAD")
         return part or health(sessions=len(self._frontends), max_sessions=self.settings.max_sessions)
+
+    async def _admit(self, request: Request) -> Admission | Refusal:
+        admission = admit(request, self.settings)
+        authenticate = authenticator(self.settings)
+        if isinstance(admission, Refusal) or authenticate is None or not request.upgrade:
+            return admission
+        return await authenticated(admission, request, authenticate, self.settings.authenticate_timeout)
 
     async def _refuse(self, refusal: Refusal, websocket: WebSocket) -> None:
         # With a code of the WebSocket, not a status of HTTP: that is all a browser shows to a page.
@@ -170,8 +205,8 @@ class Gateway(Actor):
         """A frontend, from its admission to its end."""
         session_id, settings = admission.session_id, self.settings
         refusal = await self._wait_for_predecessor(session_id)
-        if refusal is None and len(self._frontends) >= settings.max_sessions:
-            refusal = Refusal(1013, "all sessions are taken; try again later")
+        if refusal is None:
+            refusal = self._refusal_for_want_of_room(admission.user_id)
         if refusal is not None:
             await self._refuse(refusal, websocket)
             return
@@ -183,7 +218,7 @@ class Gateway(Actor):
             overflow="close",
             weigh=weigher(admission.wire),
         )
-        frontend = self._frontends[session_id] = _Frontend(websocket, outgoing)
+        frontend = self._frontends[session_id] = _Frontend(admission.user_id, websocket, outgoing)
         self._admitted += 1
         log.info("session %r of user %r opened by %s", session_id, admission.user_id, websocket.remote)
         session = FrontendSession(
@@ -192,8 +227,8 @@ class Gateway(Actor):
             websocket,
             outgoing,
             self.agent,
-            settings.hello_timeout,
-            settings.max_message_bytes,
+            settings,
+            Farewell(),
         )
         try:
             await self._run_session(session, name)
@@ -204,7 +239,6 @@ class Gateway(Actor):
 
     async def _run_session(self, session: FrontendSession, name: str) -> None:
         websocket, outgoing = session.websocket, session.outgoing
-        code = 1001
         # Shielded, so that a frame begun is finished and the last events still go out: the deadline ends it.
         writing = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
@@ -216,12 +250,21 @@ class Gateway(Actor):
                 finally:
                     with trio.CancelScope(shield=True):  # bounded: every actor's stop is
                         await ref.stop()
-                code = 1011 if ended.reason == "crashed" else 1001
+                if ended.reason == "crashed":
+                    session.farewell.code = 1011
             finally:
                 # What was said last still goes out, unless the frontend does not read.
                 outgoing.close()
                 writing.deadline = trio.current_time() + self.settings.close_timeout
-        await websocket.aclose(code)
+        await websocket.aclose(session.farewell.code, session.farewell.reason)
+
+    def _refusal_for_want_of_room(self, user_id: str) -> Refusal | None:
+        if len(self._frontends) >= self.settings.max_sessions:
+            return Refusal(1013, "all sessions are taken; try again later")
+        most = self.settings.max_sessions_per_user
+        if most is not None and sum(each.user_id == user_id for each in self._frontends.values()) >= most:
+            return Refusal(1013, f"this user has {most} sessions already, and may not have more: end one first")
+        return None
 
     async def _wait_for_predecessor(self, session_id: str) -> Refusal | None:
         """A frontend that comes back finds its old session ending; one that is still there keeps others out."""

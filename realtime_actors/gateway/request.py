@@ -1,17 +1,23 @@
-"""What a frontend asks for when it creates its session."""
+"""What a gateway asks its host: who a frontend is, and an agent for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self
 
 import attrs
 
 from realtime_actors.actors import Actor
+from realtime_actors.transports import Request
 
 from .errors import InvalidSessionConfig
 
-__all__ = ["AgentFactory", "AgentRequest"]
+__all__ = ["AgentFactory", "AgentRequest", "Authenticate"]
+
+Authenticate = Callable[[Request], Awaitable[str]]
+"""Finds out who a frontend is: gives the id of the user whose request this is, which takes the place of the path's
+user id, or raises `AccessDenied`. It is asked before there is a WebSocket; the request has the path
+(`/ws/{user_id}/{session_id}`) and the headers."""
 
 
 @attrs.frozen(kw_only=True)

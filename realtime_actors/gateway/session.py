@@ -14,6 +14,8 @@ import trio
 from realtime_actors.actors import Actor, MailboxFull, RealtimeError, Ref, Subscription, Terminated, receives
 from realtime_actors.events import (
     AgentError,
+    AgentResponseCreated,
+    AgentResponseDone,
     ClientAudioAppend,
     ClientEvent,
     ClientResponseCancel,
@@ -29,8 +31,9 @@ from realtime_actors.transports import ConnectionClosed, WebSocket
 
 from .admission import Admission
 from .request import AgentFactory, AgentRequest
+from .settings import GatewaySettings
 
-__all__ = ["FrontendSession"]
+__all__ = ["Farewell", "FrontendSession"]
 
 log = logging.getLogger("realtime_actors.gateway")
 
@@ -39,6 +42,14 @@ T = TypeVar("T")
 _EVENT_SIZE = 500  # bytes that an event takes beside what it carries, about
 _LOOK_AGAIN = 0.25  # seconds
 _CREATE_FIRST = "there is no session yet: send client_session_create first"
+
+
+@attrs.define
+class Farewell:
+    """How the socket of a session that has ended is closed."""
+
+    code: int = 1001
+    reason: str = ""
 
 
 @attrs.define(eq=False)
@@ -62,11 +73,11 @@ class FrontendSession(Actor):
     websocket: WebSocket
     outgoing: Subscription
     agent: AgentFactory
-    hello_timeout: float
-    """Seconds that the socket may be open without a session."""
-    max_ahead_bytes: int
-    """How much is read ahead, and kept, while the agent starts or has no room. The oldest audio is dropped then;
-    when all else is too much, reading stops."""
+    settings: GatewaySettings
+    """Its times, and `max_message_bytes`: as much is read ahead, and kept, while the agent starts or has no room. The
+    oldest audio is dropped then; when all else is too much, reading stops."""
+    farewell: Farewell
+    """It writes here how the socket is to be closed."""
 
     _agent: Ref | None = attrs.field(init=False, default=None)
     _agent_name: str = attrs.field(init=False, default="")
@@ -75,16 +86,25 @@ class FrontendSession(Actor):
     _ahead_bytes: int = attrs.field(init=False, default=0)
     _audio_dropped: int = attrs.field(init=False, default=0)
     _without_session: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    _opened_at: float = attrs.field(init=False, factory=trio.current_time)
+    _last_heard: float | None = attrs.field(init=False, default=None)
+    _reply_ended: float = attrs.field(init=False, default=float("-inf"))
+    """Infinity while one is running."""
+    _end_reason: str = attrs.field(init=False, default="server_stopped")
     _last_complaint: float = attrs.field(init=False, default=float("-inf"))
 
     async def started(self) -> None:
         """Begin to read."""
-        self._without_session.deadline = trio.current_time() + self.hello_timeout
+        hello, first = self.settings.hello_timeout, self.settings.first_message_timeout
+        self._without_session.deadline = self._opened_at + min(hello, first)
+        for kind in (AgentResponseCreated, AgentResponseDone):
+            self.context.subscribe(f"agents.{self.agent_id}.{kind.type}")
         self.context.start_soon(self._read)
+        self.context.start_soon(self._watch_time)
 
     async def stopping(self) -> None:
         """Say that the session is over; the agent has said so of itself."""
-        self._end_session("server_stopped")
+        self._end_session(self._end_reason)
 
     # -- what the frontend says
 
@@ -94,10 +114,42 @@ class FrontendSession(Actor):
                 while True:
                     await self._take(await self._next())
             if self._without_session.cancelled_caught:
-                await self.websocket.aclose(1008, f"no client_session_create within {self.hello_timeout:g} s")
+                await self.websocket.aclose(1008, self._missing())
         except ConnectionClosed as error:
             log.info("session %s: %s", self.context.name, error)
         self.context.stop()
+
+    def _missing(self) -> str:
+        if self._last_heard is None and self.settings.first_message_timeout < self.settings.hello_timeout:
+            return f"no message within {self.settings.first_message_timeout:g} s"
+        return f"no client_session_create within {self.settings.hello_timeout:g} s"
+
+    async def _watch_time(self) -> None:
+        idle, session = (
+            float("inf") if limit is None else limit
+            for limit in (self.settings.idle_timeout, self.settings.session_timeout)
+        )
+        while (now := trio.current_time()) < self._opened_at + session:
+            # While a reply is running, it is time to look again when the frontend could first be idle after it.
+            idle_from = min(now, max(self._last_heard or self._opened_at, self._reply_ended))
+            if now >= idle_from + idle:
+                self._give_up("idle", f"nothing was said for {idle:g} s")
+                return
+            await trio.sleep_until(min(self._opened_at + session, idle_from + idle))
+        self._give_up("session_timeout", f"a session may take {session:g} s")
+
+    def _give_up(self, reason: str, words: str) -> None:
+        log.info("session %s: %s", self.context.name, words)
+        self._end_reason = reason
+        self.farewell.code, self.farewell.reason = 1008, words
+        self.context.stop()
+
+    async def _receive(self) -> str | bytes:
+        frame = await self.websocket.receive()
+        if self._last_heard is None:
+            self._without_session.deadline = self._opened_at + self.settings.hello_timeout
+        self._last_heard = trio.current_time()
+        return frame
 
     async def _next(self) -> ClientEvent:
         if self._ahead:
@@ -105,7 +157,7 @@ class FrontendSession(Actor):
             self._ahead_bytes -= size
             return event
         while True:
-            event = self._decode(await self.websocket.receive())
+            event = self._decode(await self._receive())
             if event is not None:
                 return event
             # An agent's control and data lanes are read by two tasks, in any order when both wake at once: what
@@ -189,7 +241,7 @@ class FrontendSession(Actor):
     def _fail_to_create(self, code: str, message: str) -> None:
         self._error(code or "agent_not_started", message, "server_error")
         self._is_open = False
-        self._without_session.deadline = trio.current_time() + self.hello_timeout
+        self._without_session.deadline = trio.current_time() + self.settings.hello_timeout
 
     async def _end(self) -> None:
         if not self._is_open:
@@ -224,12 +276,12 @@ class FrontendSession(Actor):
 
     async def _read_ahead(self, waiting: trio.CancelScope, breakable: bool) -> None:
         while self.websocket.closed is None:
-            if self._ahead_bytes >= self.max_ahead_bytes and not self._drop_audio():
+            if self._ahead_bytes >= self.settings.max_message_bytes and not self._drop_audio():
                 # No more is read, so a close must be looked for.
                 await trio.sleep(_LOOK_AGAIN)
                 continue
             try:
-                frame = await self.websocket.receive()
+                frame = await self._receive()
             except ConnectionClosed:
                 break
             event = self._decode(frame)
@@ -259,9 +311,20 @@ class FrontendSession(Actor):
     def agent_ended(self, notice: Terminated) -> None:
         """The agent has ended by itself. Of a provider's failure it has told the frontend itself."""
         self._agent = None
+        self._reply_ended = trio.current_time()
         if notice.reason == "crashed" and not isinstance(notice.cause, ProviderError):
             self._error("agent_crashed", "the agent has ended because of an internal error", "server_error")
         self._end_session("agent_ended")
+
+    @receives(lane="control")
+    def reply_began(self, _: AgentResponseCreated) -> None:
+        """While it runs, the frontend is not idle."""
+        self._reply_ended = float("inf")
+
+    @receives(lane="control")
+    def reply_done(self, _: AgentResponseDone) -> None:
+        """From now on the frontend is idle unless it speaks."""
+        self._reply_ended = trio.current_time()
 
     # -- what the frontend hears
 
@@ -271,7 +334,7 @@ class FrontendSession(Actor):
     def _end_session(self, reason: str) -> None:
         if self._is_open:
             self._is_open = False
-            self._without_session.deadline = trio.current_time() + self.hello_timeout
+            self._without_session.deadline = trio.current_time() + self.settings.hello_timeout
             self._say(ServerSessionEnded(self.admission.session_id, {"reason": reason}))
 
     def _error(

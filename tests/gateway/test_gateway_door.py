@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from realtime_actors import __version__
 from realtime_actors.actors import ActorStopped, open_runtime
 from realtime_actors.events import AgentResponseDone, ClientTextAppend, ServerSessionEnded
-from realtime_actors.gateway import Gateway, GatewaySettings, InvalidSettings
+from realtime_actors.gateway import AccessDenied, BearerToken, Gateway, GatewaySettings, InvalidSettings
 from realtime_actors.gateway.admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback
 from realtime_actors.transports import HandshakeRejected, PortInUse, Request
 
@@ -57,7 +57,9 @@ async def test_the_page() -> None:
         for path in parts:
             status, headers, body = await get(served.url, path)
             assert status == 200
-            assert headers["content-type"].partition(";")[0] == types[path.rpartition(".")[2] if path != "/" else "html"]
+            assert (
+                headers["content-type"].partition(";")[0] == types[path.rpartition(".")[2] if path != "/" else "html"]
+            )
             assert headers["cache-control"] == "no-cache"
             assert headers["x-content-type-options"] == "nosniff"
             policy = headers["content-security-policy"]
@@ -285,6 +287,11 @@ async def test_a_gateway_that_is_stopped() -> None:
         ({"max_sessions": 0}, "max_sessions is 0"),
         ({"frontend_buffer_bytes": 10}, "frontend_buffer_bytes is 10"),
         ({"token": " "}, "token is empty"),
+        ({"max_sessions_per_user": 0}, "max_sessions_per_user is 0"),
+        ({"max_bytes_per_second": 1}, "max_bytes_per_second is 1"),
+        ({"idle_timeout": float("nan")}, "idle_timeout is nan"),
+        ({"token": "t", "authenticate": BearerToken("u")}, "token and authenticate are both given"),
+        ({"private_key": "key.pem"}, "private_key is given without certificate"),
     ],
 )
 def test_wrong_settings(wrong: dict[str, Any], words: str) -> None:
@@ -318,7 +325,8 @@ def test_actor_names(one: str, other: str) -> None:
 def test_any_request_is_judged(path: str, headers: dict[str, str]) -> None:
     """Whatever a request holds, it is admitted or refused; without the token it is refused."""
     request = Request(path=path, headers=headers)
-    assert isinstance(admit(request, GatewaySettings(token="\U0001f511")), Refusal)
+    with pytest.raises(AccessDenied):
+        trio.run(BearerToken("\U0001f511"), request)
     judged = admit(request, GatewaySettings())
     assert isinstance(judged, Refusal) or path == f"/ws/{judged.user_id}/{judged.session_id}"
     assert choose_subprotocol(request) in (None, *request.subprotocols)
