@@ -43,7 +43,7 @@ async def test_interrupted_by_the_button(tmp_path: Path) -> None:
         await talking.type("talk")
         await tab.until(SPEAKING)
         await tab.evaluate(
-            """addEventListener("pointerdown", (click) => {
+            """addEventListener("click", (click) => {
               globalThis.silence = lastSound().then((last) => last - click.timeStamp);
             }, {capture: true, once: true})"""
         )
@@ -74,7 +74,7 @@ async def test_interrupted_by_voice(tmp_path: Path) -> None:
         quiet = await tab.until("stops.length && stops[0].flushed && quiet")
         # The first loud piece of 20 ms was heard at its end.
         print(f"\nbeginning of speech to silence: {quiet - spoken + 20:.0f} ms")  # noqa: T201
-        assert quiet - spoken < 500
+        assert quiet - spoken < 300  # most of it is the model's detector of speech
         await tab.until("stops.length === 2 && !stops[1].flushed")
         assert await talking.words("user") == ["talk", "what time is it"]
         assert (await talking.words("agent"))[1] == "It is noon."

@@ -492,7 +492,7 @@ export class Player extends Emitter {
   /** When the speaker plays what the context plays at `seconds`. */
   #performanceTime(seconds) {
     const context = this.#context;
-    const { contextTime, performanceTime } = context.getOutputTimestamp();
+    const { contextTime, performanceTime } = context.getOutputTimestamp?.() ?? {};
     if (performanceTime > 0) return performanceTime + (seconds - contextTime) * 1000;
     return performance.now() + (seconds - context.currentTime + (context.outputLatency ?? 0)) * 1000;
   }
