@@ -9,10 +9,11 @@ the socket to say.
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from enum import Enum
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgpack  # pyright: ignore[reportMissingTypeStubs] - it ships none
 import orjson
@@ -37,6 +38,7 @@ __all__ = [
 MSGPACK_SUBPROTOCOL = "realtime-actors.msgpack"
 """The WebSocket subprotocol by which a frontend asks for msgpack."""
 
+T = TypeVar("T", bound=Sized)
 Fields = Callable[[Event], dict[str, Any]]
 
 _client_json = json_converter(validate=True)
@@ -74,14 +76,46 @@ class _Packers(threading.local):
 _packers = _Packers()
 
 
+_MAX_IN_FRAME = 2 * MAX_VALUES
+"""How many values a frame may hold. A megabyte of empty maps would become eighty, and take the better part of a second,
+before anybody could look at them."""
+
+_JSON_STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)  # linear, whatever comes
+
+
+class _Count:
+    """Gives up in the middle of unpacking when there is too much."""
+
+    def __init__(self) -> None:
+        self.left = _MAX_IN_FRAME
+
+    def __call__(self, container: T) -> T:
+        self.left -= len(container)
+        if self.left < 0:
+            raise DecodeError(f"the frame holds more than {_MAX_IN_FRAME} values")
+        return container
+
+
 def _unpack(frame: bytes) -> object:
+    # So small that it cannot hold too much, as is nearly every frame but audio: the hooks would cost more.
+    count = _Count() if len(frame) > _MAX_IN_FRAME else None
     try:
-        return _untyped.unpackb(frame, max_array_len=MAX_VALUES, max_map_len=MAX_VALUES, max_ext_len=0)
+        return _untyped.unpackb(
+            frame,
+            max_array_len=MAX_VALUES,
+            max_map_len=MAX_VALUES,
+            max_ext_len=0,
+            list_hook=count,
+            object_hook=count,
+        )
     except ValueError as error:  # its own errors are ValueErrors too, some of them without words
         raise DecodeError(f"the frame is not msgpack: {str(error) or type(error).__name__}") from None
 
 
 def _load(frame: str) -> object:
+    # Commas in strings are no sign of values, but these are looked for only if there are many.
+    if frame.count(",") > _MAX_IN_FRAME and _JSON_STRING.sub("", frame).count(",") > _MAX_IN_FRAME:
+        raise DecodeError(f"the frame holds more than {_MAX_IN_FRAME} values")
     try:
         return orjson.loads(frame)
     except orjson.JSONDecodeError as error:
