@@ -16,12 +16,19 @@ Examples:
   realtime-actors talk tests/data/weather.wav
   realtime-actors talk hello.wav --save reply.wav --events events.jsonl
   realtime-actors talk --text "what time is it"
+  realtime-actors talk --text "what is this" --image photo.jpg
   realtime-actors talk count.wav --interrupt-with weather.wav
   realtime-actors talk hello.wav --url wss://voice.example.org/ws/me/first
 """
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.wav]")
 @click.option("--text", metavar="TEXT", help="Write this instead of speaking.")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    metavar="PICTURE",
+    help="Show this PNG or JPEG file first, to a model that takes images.",
+)
 @click.option(
     "--interrupt-with",
     "interruption",
@@ -58,6 +65,7 @@ def talk(
     *,
     file: Path | None,
     text: str | None,
+    image: Path | None,
     interruption: Path | None,
     url: str,
     token: str | None,
@@ -87,6 +95,7 @@ def talk(
         token=token,
         speech=file,
         text=text,
+        image=image,
         interruption=interruption,
         save=save,
         events=events,

@@ -56,6 +56,24 @@ def test_a_text_is_answered(run: Run, demo: str) -> None:
     assert latency(ended.out, "text sent -> first audio of the answer") < 1500
 
 
+def test_a_picture_is_shown_before_the_question(run: Run, demo: str, tmp_path: Path) -> None:
+    picture, events = tmp_path / "dot.png", tmp_path / "events.jsonl"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(2000))
+    ended = run("talk", "--text", "hello", "--image", str(picture), "--url", demo, "--events", str(events))
+    assert (ended.code, ended.err) == (0, "")
+    assert f"you       ({picture}: image/png, 2 KB)\nyou       hello\n" in ended.out
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    sent = [line["event"]["type"] for line in lines if line["direction"] == "sent"]
+    assert sent == ["client_session_create", "client_image_append", "client_text_append", "client_session_end"]
+    assert "agent_error" not in {line["event"]["type"] for line in lines}
+
+
+def test_what_is_no_picture_is_refused(run: Run, demo: str) -> None:
+    ended = run("talk", "--text", "hello", "--image", str(DATA / "hello.wav"), "--url", demo)
+    assert ended.code == 1
+    assert "is neither a PNG nor a JPEG image" in ended.error
+
+
 def test_an_interruption_cuts_the_reply_off(run: Run, demo: str, tmp_path: Path) -> None:
     reply = tmp_path / "reply.wav"
     ended = run(

@@ -14,6 +14,7 @@ from realtime_actors.cli.talking.event_file import EventFile
 from realtime_actors.cli.talking.frontend import connect, in_words
 from realtime_actors.cli.talking.microphone import PIECE_MS, Microphone, usual_rate
 from realtime_actors.cli.talking.narrator import Narrator
+from realtime_actors.cli.talking.picture import Picture, read_picture
 from realtime_actors.cli.talking.playout import Playout
 from realtime_actors.cli.talking.progress import Progress
 from realtime_actors.cli.talking.report import report
@@ -27,6 +28,7 @@ from realtime_actors.events import (
     AudioFormat,
     ClientAudioAppend,
     ClientEvent,
+    ClientImageAppend,
     ClientSessionCreate,
     ClientSessionEnd,
     ClientTextAppend,
@@ -59,6 +61,8 @@ class Plan:
     speech: Path | None = None
     """A WAV file to say; or else `text`."""
     text: str | None = None
+    image: Path | None = None
+    """A PNG or JPEG file to show first."""
     interruption: Path | None = None
     """A WAV file to say over the reply."""
     save: Path | None = None
@@ -73,6 +77,7 @@ async def hold(plan: Plan) -> None:
     What was heard of the reply is saved in any case, also when the conversation is cut off.
     """
     speech, interruption = _read(plan.speech), _read(plan.interruption)
+    picture = None if plan.image is None else read_picture(plan.image)
     if plan.save is not None and not plan.save.absolute().parent.is_dir():
         raise CommandFailed(f"{plan.save} cannot be written: there is no such directory; choose another for --save")
     screen = Screen()
@@ -80,7 +85,7 @@ async def hold(plan: Plan) -> None:
         screen.status(f"connecting to {plan.url.partition('?')[0]}")
         try:
             async with connect(plan.url, plan.token, connect_timeout=min(10.0, plan.timeout)) as websocket:
-                conversation = _Conversation(plan, speech, interruption, websocket, screen, events)
+                conversation = _Conversation(plan, speech, interruption, picture, websocket, screen, events)
                 try:
                     await conversation.run()
                 finally:
@@ -104,6 +109,7 @@ class _Conversation:
     plan: Plan
     speech: Wav | None
     to_interrupt: Wav | None
+    picture: Picture | None
     websocket: WebSocket
     screen: Screen
     events: EventFile
@@ -158,6 +164,9 @@ class _Conversation:
 
     async def _speak(self) -> None:
         """Say what there is to say, 20 ms at a time, until everything is answered."""
+        if self.picture is not None:
+            self._narrator.user_showed(str(self.plan.image), self.picture.media_type, len(self.picture.data))
+            await self._send(ClientImageAppend(self._session_id, self.picture.data, {"type": self.picture.media_type}))
         if self.plan.text is not None:
             self._narrator.user_typed(self.plan.text)
             self.progress.send_text(trio.current_time())

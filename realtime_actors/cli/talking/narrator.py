@@ -41,6 +41,10 @@ class Narrator:
         """The user wrote something."""
         self.screen.line("you", text, fg="cyan")
 
+    def user_showed(self, file: str, media_type: str, size: int) -> None:
+        """The user showed a picture of `size` bytes."""
+        self.screen.line("you", f"({file}: {media_type}, {size / 1000:,.0f} KB)", fg="cyan")
+
     def cutting_in(self, seconds: float) -> None:
         """The user begins to speak over the reply, `seconds` after its beginning."""
         self.screen.line("", f"(cutting in after {seconds:.1f} s of the reply)")
