@@ -39,6 +39,7 @@ __all__ = ["TrioWebSocketTransport"]
 
 _BATCH = 32  # frames that are parsed before others have their turn: about a third of a millisecond
 _NOTHING_NEW = b"\0"  # what the library is given in place of data, since nothing would mean the end
+_LIMITED_RECEIVE_SIZE = 16384  # of a peer whose rate is limited: nobody waits long for one that sends much
 _RECEIVE_SIZE = 65536  # 4 KiB, the library's own, costs a third more CPU at 5 KB and more than twice at 50 KB
 
 
@@ -89,7 +90,7 @@ class _TrioWebSocket(WebSocket):
             self._frames,  # pyright: ignore[reportArgumentType]
             host="",
             path="",
-            receive_buffer_size=_RECEIVE_SIZE,
+            receive_buffer_size=_RECEIVE_SIZE if options.max_bytes_per_second is None else _LIMITED_RECEIVE_SIZE,
         )
         # Shielded: when the owner is cancelled, reading and writing go on until the Close is exchanged, or cut.
         self._scope = trio.CancelScope(shield=True)
@@ -147,7 +148,6 @@ class _TrioWebSocket(WebSocket):
                         self._nursery.start_soon(self._keepalive, self._options.ping_interval)
                     task_status.started()
         finally:
-            self._inbox.close(1006, "the connection ended without a Close frame", local=False)
             self._finished.set()
             await trio.aclose_forcefully(self._stream)
 
@@ -157,7 +157,10 @@ class _TrioWebSocket(WebSocket):
             await self._salvage()
         except LocalProtocolError as error:  # a second line: whatever sends at the wrong moment ends this socket only
             self._inbox.close(1006, f"the WebSocket library gave up: {error}", local=True)
-        self._scope.cancel()
+        finally:
+            # Closed before the nursery is: a close that somebody asks for later would have no task.
+            self._inbox.close(1006, "the connection ended without a Close frame", local=False)
+            self._scope.cancel()
 
     async def _salvage(self) -> None:
         # When a send fails, the library stops reading. But what the peer sent before it hung up, usually the

@@ -32,6 +32,7 @@ from trio.testing import MockClock
 
 from realtime_actors.transports import (
     ConnectionClosed,
+    Opened,
     Request,
     ServerOptions,
     StreamTransport,
@@ -646,3 +647,18 @@ async def test_a_long_reason_is_cut_at_a_character(autojump_clock: MockClock, tr
     async with connected(transport, peer) as websocket:
         await websocket.aclose(4000, "é" * 100)
     assert reasons == ["é" * 61]
+
+
+async def test_a_close_in_the_very_moment_in_which_the_peer_is_gone(transport: StreamTransport) -> None:
+    """At any number of scheduler passes after it, and often, as Trio shuffles what runs in one pass."""
+    for passes in [*range(16)] * 12:
+        ours, theirs = trio.testing.memory_stream_pair()
+        opened = Opened(ours, b"", None, "test")
+        async with transport.wrap(opened, client=False, options=QUIET) as websocket:
+            await trio.testing.wait_all_tasks_blocked()
+            await theirs.aclose()
+            for _ in range(passes):
+                await trio.lowlevel.checkpoint()
+            await websocket.aclose()
+            with pytest.raises(ConnectionClosed):
+                await websocket.receive()
