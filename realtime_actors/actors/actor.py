@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import abc
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import attrs
 
 from .errors import InvalidActor
 from .mailbox import Overflow
-from .supervision import Backoff, RestartType, Strategy
+from .supervision import Backoff, RestartType, Strategy, one_of
 
 if TYPE_CHECKING:
     from .bus import Bus, RefSubscription
+    from .group import Children
     from .life import Life
     from .ref import Ref
 
-__all__ = ["Actor", "Child", "Context", "Supervisor", "configuration_of"]
+__all__ = ["Actor", "Child", "Context", "Spawner", "Supervisor", "configuration_of"]
 
 
 @attrs.define(eq=False)
@@ -65,13 +67,49 @@ class Child:
 
     actor: Actor = attrs.field(kw_only=False)
     name: str | None = None
-    restart: RestartType = "permanent"
+    restart: RestartType = attrs.field(default="permanent", validator=one_of(get_args(RestartType)))
     capacity: int | None = None
-    overflow: Overflow | None = None
+    overflow: Overflow | None = attrs.field(default=None, validator=one_of((*get_args(Overflow), None)))
     stop_timeout: float | None = None
 
 
-class Context:
+class Spawner(abc.ABC):
+    """Whoever starts actors: the runtime, and an actor by its context."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def _own_children(self) -> Children: ...
+
+    async def spawn(
+        self,
+        actor: Actor,
+        *,
+        name: str | None = None,
+        restart: RestartType = "temporary",
+        max_restarts: int = 3,
+        within: float = 5.0,
+        backoff: Backoff | None = None,
+        capacity: int | None = None,
+        overflow: Overflow | None = None,
+        stop_timeout: float | None = None,
+    ) -> Ref:
+        """Start an actor and return its ref when its `started()` has returned; what that raises comes out as it is.
+
+        `actor` is a prototype: its configuration is taken, and each life is a new instance. It is started again
+        as `restart` says, at most `max_restarts` times within `within` seconds, waiting as `backoff` says; past
+        that it ends for good. `capacity`, `overflow` (of its mailbox) and `stop_timeout` (s) replace what its
+        class says. It ends with whoever spawned it. Raises `InvalidActor`, `InvalidName`, `NameTaken`,
+        `ValueError` for a setting that does not exist, or `ActorStopped` when the parent is stopping.
+        """
+        child = Child(
+            actor, name=name, restart=restart, capacity=capacity, overflow=overflow, stop_timeout=stop_timeout
+        )
+        return await self._own_children.spawn(child, max_restarts=max_restarts, within=within, backoff=backoff)
+
+
+class Context(Spawner):
     """An actor's way to the runtime: `self.context`, for as long as this life lasts."""
 
     __slots__ = ("_life", "ref")
@@ -100,33 +138,9 @@ class Context:
         """Give another actor a message. False when its mailbox is full: the message became a dead letter."""
         return ref.tell_or_dead_letter(message)
 
-    async def spawn(
-        self,
-        actor: Actor,
-        *,
-        name: str | None = None,
-        restart: RestartType = "temporary",
-        max_restarts: int = 3,
-        within: float = 5.0,
-        backoff: Backoff | None = None,
-        capacity: int | None = None,
-        overflow: Overflow | None = None,
-        stop_timeout: float | None = None,
-    ) -> Ref:
-        """Start a child with a restart budget of its own. As `Runtime.spawn`."""
-        return await self._life.children.spawn(
-            Child(
-                actor,
-                name=name,
-                restart=restart,
-                capacity=capacity,
-                overflow=overflow,
-                stop_timeout=stop_timeout,
-            ),
-            max_restarts=max_restarts,
-            within=within,
-            backoff=backoff,
-        )
+    @property
+    def _own_children(self) -> Children:
+        return self._life.children
 
     async def spawn_group(
         self,
@@ -174,7 +188,7 @@ class Supervisor(Actor):
     """
 
     children: Sequence[Child]
-    strategy: Strategy = "one_for_one"
+    strategy: Strategy = attrs.field(default="one_for_one", validator=one_of(get_args(Strategy)))
     max_restarts: int = 3
     within: float = 5.0
     backoff: Backoff | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .actor import Child
-from .errors import ActorStopped, RestartBudgetExceeded
+from .errors import ActorStopped, RealtimeError, RestartBudgetExceeded
 from .ref import Ref
 from .signals import ActorRestarting, StopReason
 from .supervision import Backoff, Budget, GiveUp, Outcome, Plan, Strategy, Supervision
@@ -99,7 +99,7 @@ class Group:
             # A start that failed is told to `_start` by its error instead.
             self._exits[slot] = life
             if life.error is not None:
-                log.error("%s crashed", slot.path, exc_info=life.error)
+                _log_failure(slot, "crashed", life.error)
         finally:
             life.over.set()
             self.wake()
@@ -132,11 +132,11 @@ class Group:
         del self._due[slot]
         try:
             await self._start(slot)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a failed restart is the supervision's business
             if slot.stop_requested or self._stopping:
                 self._due[slot] = trio.current_time()
                 return None
-            log.error("%s failed to start again", slot.path, exc_info=error)
+            _log_failure(slot, "failed to start again", error)
             return await self._decide(slot, Outcome.START_FAILED, error)
         return None
 
@@ -207,6 +207,12 @@ def _outcome(slot: Slot, life: Life) -> Outcome:
     if life.error is not None:
         return Outcome.CRASHED
     return Outcome.NORMAL if life.ended_itself else Outcome.STOPPED
+
+
+def _log_failure(slot: Slot, what: str, error: BaseException) -> None:
+    """Say why an actor ended. An error of this package's says all in its message; others are bugs: where are they?"""
+    trace = None if isinstance(error, RealtimeError) else error
+    log.error("%s %s: %s", slot.path, what, str(error) or repr(error), exc_info=trace)
 
 
 class Children:

@@ -12,15 +12,12 @@ from typing import Self, cast
 import attrs
 import trio
 
-from .actor import Actor, Child
+from .actor import Actor, Child, Spawner
 from .bus import Bus
 from .errors import InvalidActor, InvalidName, NameTaken
 from .group import Children, Group
-from .mailbox import Overflow
-from .ref import Ref
 from .signals import MessagesDropped
 from .slot import Slot
-from .supervision import Backoff, RestartType
 
 __all__ = ["Runtime", "open_runtime"]
 
@@ -37,7 +34,7 @@ class _Drops:
     reported: int
 
 
-class Runtime:
+class Runtime(Spawner):
     """Runs actors. Made by `open_runtime`."""
 
     def __init__(self, shutdown_timeout: float) -> None:
@@ -52,39 +49,9 @@ class Runtime:
         self._nursery: trio.Nursery | None = None
         self._numbers = itertools.count(1)
 
-    async def spawn(
-        self,
-        actor: Actor,
-        *,
-        name: str | None = None,
-        restart: RestartType = "temporary",
-        max_restarts: int = 3,
-        within: float = 5.0,
-        backoff: Backoff | None = None,
-        capacity: int | None = None,
-        overflow: Overflow | None = None,
-        stop_timeout: float | None = None,
-    ) -> Ref:
-        """Start an actor and return its ref when its `started()` has returned; what that raises comes out as it is.
-
-        `actor` is a prototype: its configuration is taken, and each life is a new instance. It is started again
-        as `restart` says, at most `max_restarts` times within `within` seconds, waiting as `backoff` says; past
-        that it ends for good. `capacity`, `overflow` (of its mailbox) and `stop_timeout` (s) replace what its
-        class says. Raises `InvalidActor`, `InvalidName`, `NameTaken`, or `ActorStopped` when the runtime is closing.
-        """
-        return await self._children.spawn(
-            Child(
-                actor,
-                name=name,
-                restart=restart,
-                capacity=capacity,
-                overflow=overflow,
-                stop_timeout=stop_timeout,
-            ),
-            max_restarts=max_restarts,
-            within=within,
-            backoff=backoff,
-        )
+    @property
+    def _own_children(self) -> Children:
+        return self._children
 
     # -- for the kernel
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import random
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import attrs
 
@@ -23,6 +23,7 @@ __all__ = [
     "RestartType",
     "Strategy",
     "Supervision",
+    "one_of",
     "plan",
 ]
 
@@ -31,6 +32,17 @@ RestartType = Literal["permanent", "transient", "temporary"]
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 """Who is restarted with a child: it alone, all its siblings, or those started after it."""
+
+
+def one_of(allowed: Sequence[str | None]) -> Callable[[object, Any, object], None]:
+    """A check for attrs fields: the value is one of these words. It raises `ValueError`, which names them."""
+
+    def check(_: object, attribute: Any, value: object) -> None:
+        if value not in allowed:
+            words = ", ".join(word for word in allowed if word is not None)
+            raise ValueError(f"{attribute.name} is {value!r}: it must be one of {words}")
+
+    return check
 
 
 class Outcome(enum.Enum):
@@ -135,7 +147,7 @@ def plan(strategy: Strategy, members: Sequence[Member], name: str, outcome: Outc
 class Supervision:
     """The plans of one group over time: `plan` with the budget and the backoff applied."""
 
-    strategy: Strategy = "one_for_one"
+    strategy: Strategy = attrs.field(default="one_for_one", validator=one_of(get_args(Strategy)))
     budget: Budget = attrs.field(factory=Budget)
     backoff: Backoff = attrs.field(factory=Backoff)
     uniform: Callable[[], float] = random.random

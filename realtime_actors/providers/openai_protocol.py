@@ -304,10 +304,11 @@ class OpenAIProtocol(JSONProtocol):
         if error.code in self._model.fatal_codes:
             return [error, SessionRefused(error.code, error.message)]
         request_id = as_text(details.get("event_id"))
-        if not request_id:
+        conflict = CONFLICTS.get(error.code)
+        # Without an id it is about a request of the server's own: a reply to speech, while one is being generated.
+        if not request_id and conflict is None:
             return [error]
         self._sent.pop(request_id, None)
-        conflict = CONFLICTS.get(error.code)
         return [RequestFailed(request_id, error.error_type, error.code, error.message, conflict)]
 
     def _error(self, error_type: str, details: Message, context: str = "") -> ModelError:

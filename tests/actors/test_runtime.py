@@ -411,3 +411,28 @@ async def test_a_cancellation_at_any_moment_leaves_no_task(autojump_clock: MockC
     await run_and_stop(when, body)
     assert trio.current_time() - before < when + 4
     assert trio.lowlevel.current_statistics().tasks_living == tasks
+
+
+async def test_a_setting_that_does_not_exist_is_refused_before_anything_starts() -> None:
+    wrong: Any = "permanant"
+    async with open_runtime() as runtime:
+        with pytest.raises(ValueError, match="restart is 'permanant': it must be one of permanent, transient"):
+            await runtime.spawn(Worker(), name="a", restart=wrong)
+        with pytest.raises(ValueError, match="overflow is 'permanant': it must be one of wait, fail, drop_oldest"):
+            await runtime.spawn(Worker(), name="a", overflow=wrong)
+        with pytest.raises(ValueError, match="strategy is 'permanant': it must be one of one_for_one"):
+            Supervisor([Child(Worker())], strategy=wrong)
+        await runtime.spawn(Worker(), name="a")
+
+
+async def test_a_crash_by_an_error_of_ours_is_logged_in_a_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    """Such an error says all in its message; a bug is logged with where it is."""
+    for error, has_traceback in ((ActorStopped("it has gone"), False), (ValueError("a bug"), True)):
+        caplog.clear()
+        async with open_runtime() as runtime:
+            ref = await runtime.spawn(Worker(), name="a")
+            ref.tell(Crash(error))
+            await ref.wait_stopped()
+        [record] = [record for record in caplog.records if "crashed" in record.message]
+        assert record.message == f"a crashed: {error}"
+        assert bool(record.exc_info) is has_traceback

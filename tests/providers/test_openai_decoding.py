@@ -474,6 +474,14 @@ class TestErrors:
             RequestFailed("c7", "invalid_request_error", code, "No.", conflict)
         ]
 
+    def test_a_conflict_with_a_reply_of_the_server_s_own(self, protocol: WireProtocol) -> None:
+        """Speech ended while a reply was being generated, and the server could not begin another by itself."""
+        code = "conversation_already_has_active_response"
+        error = {"type": "e", "code": code, "message": "m", "event_id": None}
+        assert decode(protocol, {"type": "error", "error": error}) == [
+            RequestFailed("", "e", code, "m", "already_active")
+        ]
+
     @pytest.mark.parametrize("request_id", [None, "r1"])
     @pytest.mark.parametrize(
         "code", ["invalid_api_key", "model_not_found", "insufficient_quota", "beta_api_shape_disabled"]
