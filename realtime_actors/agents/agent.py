@@ -14,17 +14,7 @@ from realtime_actors.audio import AudioError, Resampler, byte_length
 from realtime_actors.events import (
     AgentEnded,
     AgentError,
-    AgentInputDone,
-    AgentInputStarted,
-    AgentInputTranscriptionDelta,
-    AgentInputTranscriptionDone,
     AgentReady,
-    AgentResponseAudioDelta,
-    AgentResponseAudioDone,
-    AgentResponseAudioTranscriptDelta,
-    AgentResponseAudioTranscriptDone,
-    AgentResponseToolUseDelta,
-    AgentResponseToolUseDone,
     AppendAudio,
     AppendImage,
     AppendText,
@@ -47,15 +37,8 @@ from realtime_actors.events import (
     ModelError,
     ModelInputDone,
     ModelInputStarted,
-    ModelInputTranscriptionDelta,
-    ModelInputTranscriptionDone,
-    ModelResponseAudioDelta,
-    ModelResponseAudioDone,
-    ModelResponseAudioTranscriptDelta,
-    ModelResponseAudioTranscriptDone,
     ModelResponseCreated,
     ModelResponseDone,
-    ModelResponseToolUseDelta,
     ModelResponseToolUseDone,
     ModelSessionCreated,
     ModelSessionEnded,
@@ -83,13 +66,13 @@ from realtime_actors.transports import Transport, TrioWebSocketTransport, WebSoc
 from .calls import Calls
 from .errors import InvalidTool
 from .tools import Tool
+from .translation import DELTAS, Delta, InputEvent, Part, agent_event
 from .turns import AbortTool, Effect, Emit, RunTool, Send, Supersede, Turns
 
 __all__ = ["RealtimeAgent"]
 
 log = logging.getLogger("realtime_actors.agents")
 
-DELTAS = (AgentResponseAudioDelta, AgentResponseAudioTranscriptDelta, AgentResponseToolUseDelta)
 MOST_UNACKNOWLEDGED = 256
 """Texts, images and tool results that the provider has not acknowledged; more are refused in words."""
 DEFAULT_SILENCE_MS = 800
@@ -293,55 +276,18 @@ class RealtimeAgent(Actor):
     # -- the model's reply
 
     @receives
-    def audio_delta(self, event: ModelResponseAudioDelta) -> None:
-        """The hot path: one per 20 to 100 ms of speech."""
+    def reply_delta(self, event: Delta) -> None:
+        """The hot path: a piece of speech every 20 to 100 ms."""
         if self._passes(event.response_id):
-            self._publish(
-                AgentResponseAudioDelta(
-                    event.response_id, event.item_id, event.payload, event.format, self._agent_id, self.name
-                ),
-                event.response_id,
-            )
+            self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
 
     @receives
-    def transcript_delta(self, event: ModelResponseAudioTranscriptDelta) -> None:
+    def reply_part_done(self, event: Part) -> None:
+        """A part of the reply is complete; a call is carried out."""
         if self._passes(event.response_id):
-            self._publish(
-                AgentResponseAudioTranscriptDelta(
-                    event.response_id, event.item_id, event.delta, self._agent_id, self.name
-                ),
-                event.response_id,
-            )
-
-    @receives
-    def audio_done(self, event: ModelResponseAudioDone) -> None:
-        if self._passes(event.response_id):
-            self._publish(AgentResponseAudioDone(event.response_id, event.item_id, self._agent_id, self.name))
-
-    @receives
-    def transcript_done(self, event: ModelResponseAudioTranscriptDone) -> None:
-        if self._passes(event.response_id):
-            self._publish(
-                AgentResponseAudioTranscriptDone(
-                    event.response_id, event.item_id, self._agent_id, self.name, event.transcript
-                )
-            )
-
-    @receives
-    def tool_use_delta(self, event: ModelResponseToolUseDelta) -> None:
-        if self._passes(event.response_id):
-            self._publish(
-                AgentResponseToolUseDelta(event.response_id, event.item_id, event.tool_use, self._agent_id, self.name),
-                event.response_id,
-            )
-
-    @receives
-    def tool_use_done(self, event: ModelResponseToolUseDone) -> None:
-        if self._passes(event.response_id):
-            self._publish(
-                AgentResponseToolUseDone(event.response_id, event.item_id, event.tool_use, self._agent_id, self.name)
-            )
-        self._apply(self._turns.called(event.response_id, event.tool_use))
+            self._publish(agent_event(event, self._agent_id, self.name))
+        if isinstance(event, ModelResponseToolUseDone):
+            self._apply(self._turns.called(event.response_id, event.tool_use))
 
     @receives
     def response_created(self, event: ModelResponseCreated) -> None:
@@ -365,37 +311,19 @@ class RealtimeAgent(Actor):
     # -- what the model hears and says of itself
 
     @receives
-    def input_started(self, event: ModelInputStarted) -> None:
-        """The user speaks: what was being said is over, and the frontend stops playing it."""
-        self._apply(self._turns.heard_speech(self.model.interrupts))
-        self._publish(AgentInputStarted(event.item_id, event.audio_start_ms, self._agent_id, self.name))
-
-    @receives
-    def input_done(self, event: ModelInputDone) -> None:
-        self._publish(AgentInputDone(event.item_id, event.audio_end_ms, self._agent_id, self.name))
-        detection = self.model.turn_detection
-        self._apply(self._turns.heard_silence(not isinstance(detection, Manual) and detection.create_response))
-
-    @receives
-    def input_transcription_delta(self, event: ModelInputTranscriptionDelta) -> None:
-        self._publish(AgentInputTranscriptionDelta(event.item_id, event.delta, self._agent_id, self.name))
-
-    @receives
-    def input_transcription_done(self, event: ModelInputTranscriptionDone) -> None:
-        self._publish(
-            AgentInputTranscriptionDone(
-                event.transcript,
-                event.item_id,
-                self._agent_id,
-                self.name,
-                event.input_tokens,
-                event.output_tokens,
-            )
-        )
+    def heard(self, event: InputEvent) -> None:
+        """When the user begins to speak, what was being said is over, and the frontend stops playing it."""
+        if isinstance(event, ModelInputStarted):
+            self._apply(self._turns.heard_speech(self.model.interrupts))
+        self._publish(agent_event(event, self._agent_id, self.name))
+        if isinstance(event, ModelInputDone):
+            detection = self.model.turn_detection
+            self._apply(self._turns.heard_silence(not isinstance(detection, Manual) and detection.create_response))
 
     @receives
     def model_error(self, event: ModelError) -> None:
-        self._publish(AgentError(event.error_type, event.code, event.message, self._agent_id, self.name))
+        """Told as it is."""
+        self._publish(agent_event(event, self._agent_id, self.name))
 
     @receives
     def request_failed(self, notice: RequestFailed) -> None:
