@@ -22,6 +22,9 @@ log = logging.getLogger("realtime_actors.agents")
 MOST_AT_ONCE = 32
 """Calls carried out at the same time; the model is told of more that they were too many."""
 
+LONGEST_OUTPUT = 200_000
+"""Characters of a result that the model is given: a provider ends the session over a frame that is too large."""
+
 Answered = Callable[[ToolUse, str, ToolResult | None], None]
 
 
@@ -78,7 +81,7 @@ class Calls:
         try:
             with scope:
                 output, result = await self._outcome(use)
-                self.answered(use, valid_text(output), result)
+                self.answered(use, _bounded(use, valid_text(output)), result)
         finally:
             self._frontend.pop(use.id, None)
             if self._scopes.get(use.id) is scope:
@@ -159,6 +162,13 @@ class _ThreadCall:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def _bounded(use: ToolUse, output: str) -> str:
+    if len(output) <= LONGEST_OUTPUT:
+        return output
+    log.warning("the result of the tool %s has %d characters: the model is given the first", use.name, len(output))
+    return f"{output[:LONGEST_OUTPUT]}\n(cut: the result has {len(output)} characters)"
 
 
 def _arguments(use: ToolUse) -> Mapping[str, Any]:

@@ -103,6 +103,15 @@ class TestCalls:
             assert len(talk.sent("response.create")) == 2
             assert of(AgentError, talk.seen) == []
 
+    async def test_a_result_is_given_as_far_as_a_provider_takes_it(self, autojump_clock: MockClock) -> None:
+        @tool
+        async def read() -> str:
+            """Reads a book."""
+            return "a" * 1_000_000
+
+        output = await result_of(read)
+        assert output == "a" * 200_000 + "\n(cut: the result has 1000000 characters)"
+
     async def test_words_beside_a_call_are_heard(self, autojump_clock: MockClock) -> None:
         call = Call("get_weather", '{"city": "Paris"}')
         async with talking([Say("Let me see."), call], FINE, tools=[get_weather]) as talk:
