@@ -14,6 +14,7 @@ from console import DATA, Run, Start, environment
 from realtime_actors.cli.commands import commands
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.serving import load_tools
+from realtime_actors.cli.talking.conversation import Plan, hold
 from realtime_actors.cli.talking.frontend import address_of, connect, in_words
 from realtime_actors.transports import ConnectionClosed
 
@@ -85,13 +86,26 @@ def test_every_close_has_its_words(code: int, says: str) -> None:
     assert "secret" not in str(failed)
 
 
-def test_files_that_cannot_be_written_are_refused_before_anything_is_said(run: Run, tmp_path: Path) -> None:
-    nowhere = str(tmp_path / "nowhere" / "file")
-    for option in ("--save", "--events"):
-        ended = run("talk", HELLO, "--url", SOMEWHERE, option, nowhere)
-        assert ended.code == 1
-        assert f"{nowhere} cannot be written" in ended.error
-        assert option in ended.error
+@pytest.mark.parametrize("option", ["--save", "--events"])
+@pytest.mark.parametrize(("where", "says"), [("nowhere/file", "no such"), (".", "directory")], ids=str)
+def test_files_that_cannot_be_written_are_refused_before_anything_is_said(
+    run: Run, tmp_path: Path, option: str, where: str, says: str
+) -> None:
+    path = str(tmp_path / where)
+    ended = run("talk", HELLO, "--url", SOMEWHERE, option, path)
+    assert ended.code == 1
+    assert f"{path} cannot be written" in ended.error
+    assert says in ended.error.lower()
+    assert option in ended.error
+
+
+@pytest.mark.parametrize("name", ["reply.wav", "new.wav"])
+async def test_a_reply_that_may_not_be_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # For root, as in a container, everything may be written: what is asked of the system is made up.
+    (tmp_path / "reply.wav").touch()
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    with pytest.raises(CommandFailed, match=r"cannot be written: it may not be written to; .* --save"):
+        await hold(Plan(url=SOMEWHERE, text="hello", save=tmp_path / name))
 
 
 def test_a_token_that_is_missing_or_wrong(start: Start, run: Run) -> None:

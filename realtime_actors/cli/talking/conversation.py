@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import attrs
@@ -78,8 +79,8 @@ async def hold(plan: Plan) -> None:
     """
     speech, interruption = _read(plan.speech), _read(plan.interruption)
     picture = None if plan.image is None else read_picture(plan.image)
-    if plan.save is not None and not plan.save.absolute().parent.is_dir():
-        raise CommandFailed(f"{plan.save} cannot be written: there is no such directory; choose another for --save")
+    if plan.save is not None:
+        _check_writable(plan.save)
     screen = Screen()
     with EventFile(plan.events, trio.current_time()) as events:
         screen.status(f"connecting to {plan.url.partition('?')[0]}")
@@ -102,6 +103,20 @@ async def hold(plan: Plan) -> None:
 
 def _read(path: Path | None) -> Wav | None:
     return None if path is None else usual_rate(read_wav(path))
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse, before anything is said, a file that could not be written after it; it is not touched yet."""
+    directory = path.absolute().parent
+    if path.is_dir():
+        why = "it is a directory"
+    elif not directory.is_dir():
+        why = "there is no such directory"
+    elif not os.access(path if path.exists() else directory, os.W_OK):
+        why = "it may not be written to"
+    else:
+        return
+    raise CommandFailed(f"{path} cannot be written: {why}; choose another path for --save")
 
 
 @attrs.define(eq=False)
