@@ -73,13 +73,13 @@ class GatewaySettings:
     max_connections_per_address: int | None = attrs.field(default=100, validator=_at_least(1))
     """From one IPv4 address, or one IPv6 network of 64 bits, the page's among them; more are answered with 429. None,
     for a gateway behind a proxy, is any number."""
-    max_messages_per_second: float | None = attrs.field(default=200.0, validator=_at_least(1))
+    max_messages_per_second: float | None = attrs.field(default=150.0, validator=_at_least(1))
     """In the long run; pieces of messages and pings count as one each. Over it reading stops until the time is made
     up. None is any number. Speech in pieces of 20 ms is 50."""
-    max_bytes_per_second: float | None = attrs.field(default=1024.0 * 1024, validator=_at_least(1024))
+    max_bytes_per_second: float | None = attrs.field(default=512.0 * 1024, validator=_at_least(1024))
     """Likewise. Speech at 24 kHz in base64 is 64 KB."""
     rate_burst: float = attrs.field(default=5.0, validator=_at_least(0.1))
-    """As much as this many seconds' worth of either may come at once."""
+    """As much as this many seconds' worth of either may come at once, once the frontend has been there for so long."""
     rate_patience: float = attrs.field(default=10.0, validator=_at_least(0))
     """A frontend that is over a rate for this long without a break is closed with 1008."""
     max_message_bytes: int = attrs.field(default=1024 * 1024, validator=_at_least(1024))

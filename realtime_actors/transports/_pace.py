@@ -9,19 +9,23 @@ _LEAST_READ = 256  # bytes that a read counts at least, so that a stream in sing
 
 @attrs.define
 class TokenBucket:
-    """So much a second in the long run, `burst` at once. Pure: it is told the time, in seconds."""
+    """So much a second in the long run, `burst` at once. Pure: it is told the time, in seconds.
+
+    It begins with a second's worth: who connects again and again shall not get a whole burst each time.
+    """
 
     rate: float
     burst: float
     _level: float = attrs.field(init=False)
-    _at: float = attrs.field(init=False, default=float("-inf"))
+    _at: float | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        self._level = self.burst
+        self._level = min(self.rate, self.burst)
 
     def take(self, amount: float, now: float) -> float:
         """Take `amount`, more than there is if need be; gives the seconds until that is paid back, 0 for none."""
-        self._level = min(self.burst, self._level + max(now - self._at, 0) * self.rate) - amount
+        passed = 0.0 if self._at is None else max(now - self._at, 0)
+        self._level = min(self.burst, self._level + passed * self.rate) - amount
         self._at = now
         return max(-self._level / self.rate, 0.0)
 

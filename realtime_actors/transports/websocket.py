@@ -37,7 +37,7 @@ class WebSocketOptions:
     reading stops until the time is made up, which the peer feels as TCP back pressure. None is any."""
     max_bytes_per_second: float | None = None
     rate_burst: float = 5.0
-    """As much as this many seconds' worth of either may come at once."""
+    """As much as this many seconds' worth of either may come at once, once the peer has been there for so long."""
     rate_patience: float = 10.0
     """A peer that has been over a rate for this long without a break is closed with 1008."""
 

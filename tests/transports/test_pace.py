@@ -81,7 +81,7 @@ async def take(websocket: WebSocket, times: list[float]) -> None:
     "limits", [{"max_frames_per_second": 100}, {"max_bytes_per_second": 100_000}], ids=["frames", "bytes"]
 )
 async def test_a_peer_that_sends_too_fast_is_held_back(limits: dict[str, float], autojump_clock: MockClock) -> None:
-    """600 messages of 1 KB: 500 at once, the rest as fast as is allowed; nothing is lost, nobody is closed."""
+    """600 messages of 1 KB: 100 at once, the rest as fast as is allowed; nothing is lost, nobody is closed."""
     times: list[float] = []
     async with (
         listening(partial(take, times=times), ping_interval=5, ping_timeout=0.5, **limits) as port,
@@ -92,7 +92,7 @@ async def test_a_peer_that_sends_too_fast_is_held_back(limits: dict[str, float],
         with trio.fail_after(20):
             while len(times) < 600:  # noqa: ASYNC110 - the server tells nobody
                 await trio.sleep(0.1)
-        assert 0.5 < times[-1] - start < 3
+        assert 4 < times[-1] - start < 8
 
 
 FLOODS = {

@@ -1,0 +1,251 @@
+"""What hostile clients cost the others: turns of ten frontends, without an attack and beside each of several.
+
+Three processes: a gateway, the attackers, and the frontends, whose turns (a text, and the end of the reply to it) are
+timed. Run it with `python -m benchmarks.hostile [seconds]`; it prints the latency's median and p99 in ms, the ratio of
+the p99s, and the gateway's memory (RSS).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+import trio
+
+from realtime_actors.actors import Actor, open_runtime, receives
+from realtime_actors.events import (
+    AgentReady,
+    AgentResponseCreated,
+    AgentResponseDone,
+    ClientSessionCreate,
+    ClientTextAppend,
+    decode_server,
+    encode_json,
+)
+from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
+from realtime_actors.transports import TrioWebSocketTransport
+
+FRONTENDS = 10
+PAUSE = 0.02  # seconds between a frontend's turns
+
+
+@attrs.define(eq=False)
+class Echo(Actor):
+    """Answers a text with an empty reply."""
+
+    async def started(self) -> None:
+        """Say so."""
+        self._publish(AgentReady(self.context.name, "echo"))
+
+    @receives
+    def text(self, _: ClientTextAppend) -> None:
+        """Reply."""
+        self._publish(AgentResponseCreated("r", self.context.name, "echo"))
+        self._publish(AgentResponseDone("r", 0, 0, {}, self.context.name, "echo"))
+
+    def _publish(self, event: AgentReady | AgentResponseCreated | AgentResponseDone) -> None:
+        self.context.bus.publish(f"agents.{self.context.name}.{event.type}", event)
+
+
+def _agent(_: AgentRequest) -> Actor:
+    return Echo()
+
+
+async def serve() -> None:
+    """The gateway's process: as its settings are."""
+    async with open_runtime() as runtime:
+        gateway = await runtime.spawn(Gateway(_agent, GatewaySettings(port=0)), name="gateway")
+        print((await gateway.ask(GetStatus(), timeout=5)).address.port, flush=True)  # noqa: T201
+        await trio.sleep_forever()
+
+
+# -- attackers
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
+    """A frame, masked with zeros."""
+    size = len(payload)
+    head = bytes([opcode | (0x80 if fin else 0)])
+    head += bytes([0x80 | size]) if size < 126 else bytes([0x80 | 127]) + struct.pack("!Q", size)
+    return head + bytes(4) + payload
+
+
+_CREATE = frame(1, b'{"type": "client_session_create"}')
+_TEN_THOUSAND = b"\xdc\x27\x10" + b"\x80" * 10_000
+_BOMB = b"\x82\xa4type\xb5client_session_create\xa6config\x81\xa1x\xdc\x00\x64" + _TEN_THOUSAND * 100
+
+
+async def _open(port: int, name: str, protocol: str = "") -> trio.SocketStream:
+    stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=f"127.0.0.{2 + hash(name) % 50}")
+    await stream.send_all(
+        f"GET /ws/eve/{name} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{protocol}"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    return stream
+
+
+def flood(first: bytes, rest: bytes, protocol: str = "") -> Callable[[int, str], Awaitable[None]]:
+    """Send `first`, and then `rest` again and again, reading what comes; when closed, come again."""
+
+    async def attack(port: int, name: str) -> None:
+        async with await _open(port, name, protocol) as stream, trio.open_nursery() as nursery:
+
+            async def drain() -> None:
+                with suppress(trio.BrokenResourceError):
+                    while await stream.receive_some(65536):
+                        pass
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(drain)
+            await stream.send_all(first)
+            while True:
+                await stream.send_all(rest)
+
+    return attack
+
+
+async def silence(port: int, name: str) -> None:
+    """Fifty connections that say nothing."""
+    async with trio.open_nursery() as nursery:
+        for number in range(50):
+            source = f"127.0.0.{2 + hash((name, number)) % 50}"
+            stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=source)
+            nursery.start_soon(_hold, stream)
+            await trio.sleep(0.01)
+
+
+async def _hold(stream: trio.SocketStream) -> None:
+    async with stream:
+        while await stream.receive_some(65536):
+            pass
+
+
+async def slowloris(port: int, name: str) -> None:
+    """Five heads that come a byte at a time."""
+    async with await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.60") as stream:
+        for _ in range(10_000):
+            await stream.send_all(b"G")
+            await trio.sleep(0.05)
+
+
+ATTACKS: dict[str, tuple[int, Callable[[int, str], Awaitable[None]]]] = {
+    "pings": (20, flood(b"", frame(9, b"x") * 1000)),
+    "empty pieces": (20, flood(frame(1, b"x", fin=False), frame(0, fin=False) * 1000)),
+    "tiny messages": (20, flood(_CREATE, frame(1, b"{}") * 1000)),
+    "large messages": (20, flood(_CREATE, frame(1, b'"' + b"x" * 1_000_000 + b'"'))),
+    "too large messages": (20, flood(_CREATE, frame(1, b"x" * 2_000_000))),
+    "nested JSON": (20, flood(_CREATE, frame(1, b"[" * 1_000_000))),
+    "msgpack bombs": (20, flood(b"", frame(2, _BOMB), "Sec-WebSocket-Protocol: realtime-actors.msgpack\r\n")),
+    "1,000 silent connections": (20, silence),
+    "slowloris": (80, slowloris),
+}
+
+
+async def attack(port: int, kind: str) -> None:
+    """The attackers' process."""
+    count, how = ATTACKS[kind]
+
+    async def again(number: int) -> None:
+        attempt = 0
+        while True:
+            with suppress(trio.BrokenResourceError, OSError, ExceptionGroup):
+                await how(port, f"{number}-{attempt}")
+            attempt += 1
+            await trio.sleep(0.2)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(count):
+            nursery.start_soon(again, number)
+
+
+# -- the frontends that mean well
+
+
+async def measure(port: int, seconds: float) -> list[float]:
+    """The seconds that turns took, sorted."""
+    times: list[float] = []
+
+    async def frontend(number: int) -> None:
+        url = f"ws://127.0.0.1:{port}/ws/ann/good{number}"
+        async with TrioWebSocketTransport().connect(url) as socket:
+            await socket.send(encode_json(ClientSessionCreate({})))
+            end = trio.current_time() + seconds
+            while trio.current_time() < end:
+                start = trio.current_time()
+                await socket.send(encode_json(ClientTextAppend("", "hello")))
+                while not isinstance(decode_server(await socket.receive()), AgentResponseDone):
+                    pass
+                times.append(trio.current_time() - start)
+                await trio.sleep(PAUSE)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(FRONTENDS):
+            nursery.start_soon(frontend, number)
+            await trio.sleep(PAUSE / FRONTENDS)
+    return sorted(times)
+
+
+def _rss(pid: int) -> float:
+    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) / 1024 if match else 0.0
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - itself
+        [sys.executable, "-m", "benchmarks.hostile", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    )
+
+
+def compare(seconds: float, kinds: list[str]) -> None:
+    """Print a line for each attack."""
+    print(f"{'attack':26} {'turns':>6} {'median':>7} {'p99':>7} {'ratio':>6} {'RSS':>8}")  # noqa: T201
+    for kind in kinds:
+        server = _start("--serve")
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        base: float = 0
+        for name in ("", kind):
+            attackers = _start("--attack", str(port), kind) if name else None
+            trio.run(trio.sleep, 1.5)
+            try:
+                times = trio.run(measure, port, seconds)
+            finally:
+                rss = _rss(server.pid)
+                if attackers is not None:
+                    attackers.kill()
+                    attackers.wait()
+            median, p99 = times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000
+            base = base or p99
+            label = name or "none"
+            print(  # noqa: T201
+                f"{label:26} {len(times):6} {median:7.2f} {p99:7.2f} {p99 / base:6.2f} {rss:5.0f} MB", flush=True
+            )
+        server.kill()
+        server.wait()
+
+
+def main(arguments: list[str]) -> None:
+    """Run one of the three processes."""
+    match arguments:
+        case ["--serve"]:
+            trio.run(serve)
+        case ["--attack", port, kind]:
+            trio.run(attack, int(port), kind)
+        case [seconds, *kinds]:
+            compare(float(seconds), kinds or list(ATTACKS))
+        case _:
+            compare(5.0, list(ATTACKS))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
