@@ -74,7 +74,7 @@ def test_the_address_of_a_page_will_do(given: str, address: str) -> None:
     [
         (1001, "is stopping"),
         (1006, "broke"),
-        (1008, "does not allow this: origin"),
+        (1008, "closed the conversation: origin"),
         (1009, "takes no messages of this size"),
         (1013, "can take no more for now: origin; try again later"),
         (4999, "closed the conversation with code 4999: origin"),

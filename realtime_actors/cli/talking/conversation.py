@@ -136,6 +136,7 @@ class _Conversation:
     _ready: trio.Event = attrs.field(init=False, factory=trio.Event)
     _ended: trio.Event = attrs.field(init=False, factory=trio.Event)
     _leaving: bool = attrs.field(init=False, default=False)
+    _cut_off: bool = attrs.field(init=False, default=False)
     _last_error: str = attrs.field(init=False, default="")
 
     def __attrs_post_init__(self) -> None:
@@ -270,20 +271,40 @@ class _Conversation:
     # -- what comes
 
     async def _listen(self) -> None:
-        while True:
+        while not self._cut_off:
             try:
-                frame = await self.websocket.receive()
+                frame = await self._receive()
             except ConnectionClosed as error:
-                if self._leaving:
-                    self._ended.set()
-                    return
-                raise in_words(error, self.plan.url, self.plan.token) from error
+                self._check_close(error)
+                return
             now = trio.current_time()
-            self.events.write("received", frame, now)
             try:
                 self._take(decode_server(frame), now)
             except DecodeError as error:
                 self.screen.line("error", f"an event cannot be read: {error}", fg="red")
+        await self._wait_for_the_reason()
+
+    async def _receive(self) -> str | bytes:
+        frame = await self.websocket.receive()
+        self.events.write("received", frame, trio.current_time())
+        return frame
+
+    def _check_close(self, error: ConnectionClosed) -> None:
+        if not self._leaving:
+            raise in_words(error, self.plan.url, self.plan.token) from error
+        self._ended.set()
+
+    async def _wait_for_the_reason(self) -> None:
+        """Raise why the agent ended before its time: what the gateway's close says, if it hangs up."""
+        with trio.move_on_after(_FAREWELL_S):
+            try:
+                while True:
+                    await self._receive()
+            except ConnectionClosed as error:
+                self._check_close(error)
+                return
+        because = f": {self._last_error}" if self._last_error else ""
+        raise CommandFailed(f"the agent ended before its answer was complete{because}")
 
     def _take(self, event: ServerEvent, now: float) -> None:
         self._narrator.tell(event, now)
@@ -303,8 +324,7 @@ class _Conversation:
             case AgentError():
                 self._check_error(event)
             case AgentEnded() | ServerSessionEnded() if not self._leaving:
-                because = f": {self._last_error}" if self._last_error else ""
-                raise CommandFailed(f"the agent ended before its answer was complete{because}")
+                self._cut_off = True
             case ServerSessionEnded():
                 self._ended.set()
             case _:

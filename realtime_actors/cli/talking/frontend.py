@@ -86,7 +86,7 @@ def _end(error: ConnectionClosed, where: str, token: str | None) -> str:
         1000: lambda: f"{where} ended the conversation before the answer was complete{because}",
         1001: lambda: f"{where} is stopping{because}; start it again and try again",
         1006: lambda: f"the connection to {where} broke{because}; check that the server still runs, and try again",
-        1008: lambda: f"{where} does not allow this{because}",
+        1008: lambda: f"{where} closed the conversation{because or ', as against its rules'}",
         1009: lambda: f"{where} takes no messages of this size{because}",
         1011: lambda: f"{where} has failed{because}; its log says why",
         1013: lambda: f"{where} can take no more for now{because}; try again later",
