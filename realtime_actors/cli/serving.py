@@ -79,8 +79,11 @@ def _load(path: str) -> list[Tool]:
         raise CommandFailed(f"--tools {path}: write it as MODULE:NAME, for example mypackage.tools:get_weather")
     try:
         found: object = importlib.import_module(module_name)
-    except ImportError as error:
-        raise CommandFailed(f"--tools {path}: {module_name} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a module of somebody else does
+        words = " ".join(str(error).split())
+        if not isinstance(error, ImportError):
+            words = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        raise CommandFailed(f"--tools {path}: {module_name} cannot be imported: {words}") from error
     for part in name.split("."):
         found = getattr(found, part, None)
     several = list(cast("Iterable[object]", found)) if isinstance(found, Iterable) else [found]

@@ -176,6 +176,37 @@ def test_tools_that_cannot_be_loaded(path: str, says: str, monkeypatch: pytest.M
         load_tools([path])
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("def", "SyntaxError: "),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise RuntimeError", "RuntimeError"),
+        ("raise ValueError('several\\nlines')", "ValueError: several lines"),
+        ("import nowhere.at.all", "No module named 'nowhere'"),
+    ],
+)
+def test_a_module_of_tools_that_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, says: str) -> None:
+    (tmp_path / "broken_tools.py").write_text(source)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandFailed, match=re.escape(f"broken_tools cannot be imported: {says}")):
+        load_tools(["broken_tools:x"])
+
+
+def test_the_traceback_of_tools_is_shown_with_v(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken_tools.py").write_text("raise SystemExit")
+    command = ("serve", "--port", "0", "--tools", "broken_tools:x")
+    ended = run(*command, cwd=tmp_path, OPENAI_API_KEY="any")
+    assert (ended.code, ended.error) == (
+        1, "--tools broken_tools:x: broken_tools cannot be imported: SystemExit.",
+    )  # fmt: skip
+    verbose = run(*command, "-v", cwd=tmp_path, OPENAI_API_KEY="any")
+    assert verbose.code == 1
+    assert 'broken_tools.py", line 1' in verbose.err
+
+
 def test_tools_are_loaded_one_or_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert [tool.name for tool in load_tools(["realtime_actors.cli.demo_tools:DEMO_TOOLS"])] == [
