@@ -2,6 +2,7 @@
 
 import click
 
+from realtime_actors.cli.addresses import connectable, everywhere
 from realtime_actors.cli.demo_tools import DEMO_TOOLS
 from realtime_actors.cli.hosting import Agents
 from realtime_actors.cli.hosting import host as host_gateway
@@ -28,14 +29,15 @@ async def demonstrate(*, host: str, port: int, token: str | None, speed: float) 
         model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="demo", url=simulator.url)
 
         def announce(url: str) -> None:
-            port_shown = url.rpartition(":")[2]
-            option = "" if port_shown == "8000" else f" --url ws://127.0.0.1:{port_shown}"
+            address = connectable(url)
+            option = "" if address == "ws://127.0.0.1:8000" else f" --url {address}"
             click.echo(
                 "Everything runs in this process, on this machine; no key is needed.\n"
-                f"  the page      {url.replace('ws://', 'http://')}/\n"
-                f"  the gateway   {url}/ws/USER/SESSION   (agent Friday, tools: "
+                f"  the page      {address.replace('ws://', 'http://')}/\n"
+                f"  the gateway   {address}/ws/USER/SESSION   (agent Friday, tools: "
                 f"{', '.join(tool.name for tool in DEMO_TOOLS)})\n"
                 f"  the model     {simulator.url}   (OpenAI's wire, simulated, with local speech)\n"
+                f"{everywhere(url)}"
                 "Try, in another terminal:\n"
                 f"  realtime-actors talk tests/data/weather.wav{option}\n"
                 f'  realtime-actors talk --text "what time is it"{option}\n'

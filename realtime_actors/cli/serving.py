@@ -9,6 +9,7 @@ from typing import cast
 import click
 
 from realtime_actors.agents import Tool
+from realtime_actors.cli.addresses import connectable, everywhere
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.hosting import Agents
 from realtime_actors.cli.hosting import host as host_gateway
@@ -50,10 +51,12 @@ async def serve_openai(
         OpenAIRealtimeModel(model_name=model, api_key=key, voice=voice, url=url), name, instructions, load_tools(tools)
     )
 
-    def announce(address: str) -> None:
+    def announce(url: str) -> None:
+        address = connectable(url)
         click.echo(
             f"{name} listens at {address}/ws/USER/SESSION, with {model} of OpenAI; the page is "
             f"{address.replace('ws', 'http', 1)}/\n"
+            f"{everywhere(url)}"
             f"Try, in another terminal:\n"
             f'  realtime-actors talk --text "hello" --url {address}\n'
             "Ctrl-C ends it."

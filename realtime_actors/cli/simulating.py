@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import trio
 
+from realtime_actors.cli.addresses import connectable, everywhere
 from realtime_actors.cli.running import CLOSE_TIMEOUT
 from realtime_actors.simulators import Brain, OpenAISimulator, ScriptedBrain, load_script
 from realtime_actors.simulators.openai import TranscriptOrder
@@ -26,12 +27,13 @@ async def simulate_openai(*, host: str, port: int, is_scripted: bool, script: Pa
     brain = _scripted_brain(script) if is_scripted else speech_brain()
     async with serving(brain, host=host, port=port, speed=speed) as simulator:
         assert simulator.address is not None
-        click.echo(f"OpenAI's Realtime wire, simulated:  {simulator.url}?model=gpt-realtime")
+        url = connectable(simulator.url)
+        click.echo(f"OpenAI's Realtime wire, simulated:  {url}?model=gpt-realtime")
+        click.echo(everywhere(simulator.url), nl=False)
         click.echo("Any key will do. For example, in another terminal:")
-        click.echo(f"  OPENAI_API_KEY=any realtime-actors serve --provider openai --url {simulator.url}")
-        click.echo(
-            f'  or in Python: AsyncOpenAI(api_key="any", websocket_base_url="{simulator.url[: -len("/realtime")]}")'
-        )
+        click.echo(f"  OPENAI_API_KEY=any realtime-actors serve --provider openai --url {url}")
+        base = url.removesuffix("/realtime")
+        click.echo(f'  or in Python: AsyncOpenAI(api_key="any", websocket_base_url="{base}")')
         click.echo("Ctrl-C ends it.")
         await trio.sleep_forever()
 
