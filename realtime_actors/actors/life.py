@@ -254,7 +254,7 @@ class _LaneTask:
         finally:
             self.done.set()
         if self._scope.cancelled_caught:
-            log.warning(
+            log.info(
                 "%s: a handler was cancelled: it did not finish within %g s of the stop",
                 self.life.slot.path,
                 self.life.slot.stop_timeout,

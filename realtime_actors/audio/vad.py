@@ -65,9 +65,7 @@ class VoiceActivityDetector:
         aggressiveness: int = 2,
     ) -> None:
         if silence_ms <= 0 or prefix_ms < 0 or min_speech_ms <= 0:
-            raise ValueError(
-                "silence_ms and min_speech_ms must be more than 0 ms, prefix_ms not less than 0 ms."
-            )
+            raise ValueError("silence_ms and min_speech_ms must be more than 0 ms, prefix_ms not less than 0 ms.")
         if aggressiveness not in (0, 1, 2, 3):
             raise ValueError(f"aggressiveness is {aggressiveness!r}; it must be 0, 1, 2 or 3.")
         self._resampler = Resampler(rate, _RATE)

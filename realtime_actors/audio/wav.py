@@ -103,9 +103,7 @@ def write_wav(path: str | os.PathLike[str], pcm: bytes, rate: int) -> None:
             writer.setframerate(rate)
             writer.writeframes(pcm)
     except OSError as error:
-        raise WavError(
-            f"{name} cannot be written: {error.strerror or error}. Choose another path."
-        ) from error
+        raise WavError(f"{name} cannot be written: {error.strerror or error}. Choose another path.") from error
 
 
 def _parse(name: str, file: BinaryIO) -> Wav:

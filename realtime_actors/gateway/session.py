@@ -30,6 +30,7 @@ from realtime_actors.providers import ProviderError, ProviderRefused
 from realtime_actors.transports import ConnectionClosed, WebSocket
 
 from .admission import Admission
+from .errors import InvalidSessionConfig
 from .request import AgentFactory, AgentRequest
 from .settings import GatewaySettings
 
@@ -218,14 +219,16 @@ class FrontendSession(Actor):
                 session_id=self.admission.session_id,
                 agent_id=self.agent_id,
             )
-            self._agent_name = request.agent_name or ""
             prototype = self.agent(request)
+            self._agent_name = request.agent_name or getattr(prototype, "name", "")
             self._is_open = True
             self._without_session.deadline = float("inf")
             self._say(ServerSessionCreated(self.admission.session_id))
             agent = await self._keeping_in_touch(partial(self.context.spawn, prototype, name=self.agent_id))
         except ConnectionClosed:
             raise
+        except InvalidSessionConfig as error:
+            self._fail_to_create("invalid_config", str(error), "invalid_request_error")
         except RealtimeError as error:
             log.warning("session %s: no agent: %s", self.context.name, error)
             self._fail_to_create(error.code if isinstance(error, ProviderRefused) else "", str(error))
@@ -237,9 +240,13 @@ class FrontendSession(Actor):
             if agent is not None:
                 self._agent = agent
                 self.context.watch(agent)
+            else:
+                # The frontend has ended the session before it began: what it said in it has no agent to hear it.
+                while self._ahead and not isinstance(self._ahead[0][0], ClientSessionEnd):
+                    self._ahead_bytes -= self._ahead.popleft()[1]
 
-    def _fail_to_create(self, code: str, message: str) -> None:
-        self._error(code or "agent_not_started", message, "server_error")
+    def _fail_to_create(self, code: str, message: str, error_type: str = "server_error") -> None:
+        self._error(code or "agent_not_started", message, error_type)
         self._is_open = False
         self._without_session.deadline = trio.current_time() + self.settings.hello_timeout
 
