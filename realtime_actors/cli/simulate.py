@@ -26,7 +26,22 @@ def simulate() -> None:
 Examples:
   realtime-actors simulate openai
   realtime-actors simulate openai --port 0 --speed 1
-  realtime-actors simulate openai --brain scripted --script script.toml
+  realtime-actors simulate openai --script script.toml
+
+\b
+A script, for example (docs/simulators.md has all that it can hold):
+  [[replies]]
+  when = "weather"                          # found in what the user said
+  parts = [{ call = "get_weather", arguments = { city = "Paris" } }]
+
+\b
+  [[replies]]
+  after = "get_weather"                     # when that tool has answered
+  parts = [{ say = "It rains." }, { drop = 1011 }]
+
+\b
+  [[default]]                               # whenever nothing else fits
+  say = "Ask me about the weather."
 """
 )
 @options.host
@@ -37,7 +52,12 @@ Examples:
     help="What answers: local speech recognition and synthesis, or a script.  "
     "[default: speech, or scripted with --script]",
 )
-@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="A script in TOML, or in JSON (.json).")
+@click.option(
+    "--script",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A script for --brain scripted, in TOML, or in JSON (.json): see below.",
+)
 @options.speed
 @options.verbose
 def openai(*, host: str, port: int, brain: str | None, script: Path | None, speed: float, verbose: int) -> None:

@@ -49,16 +49,19 @@ def load_script(path: str | Path) -> ScriptedBrain:
         ScriptError: the file cannot be read, or is no script.
     """
     path = Path(path)
+    kind, decode = ("JSON", json.loads) if path.suffix.lower() == ".json" else ("TOML", tomllib.loads)
     try:
-        text = path.read_text(encoding="utf-8")
-        script = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        script = decode(path.read_text(encoding="utf-8"))
         return read_script(script)
     except OSError as error:
         raise ScriptError(f"The script {path} cannot be read: {error.strerror}.") from error
     except ScriptError as error:
         raise ScriptError(f"The script {path} cannot be used: {error}") from error
     except (ValueError, RecursionError) as error:  # of both formats, and of UTF-8
-        raise ScriptError(f"The script {path} is not valid {path.suffix[1:] or 'TOML'}: {error}.") from error
+        raise ScriptError(
+            f"The script {path} is not valid {kind}: {error}. A script is a TOML file, or a JSON file whose name ends "
+            "in .json."
+        ) from error
 
 
 def read_script(script: Mapping[str, object]) -> ScriptedBrain:

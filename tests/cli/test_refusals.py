@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.serving import load_tools
 from realtime_actors.cli.talking.conversation import Plan, hold
 from realtime_actors.cli.talking.frontend import address_of, connect, in_words
+from realtime_actors.simulators.script import read_script
 from realtime_actors.transports import ConnectionClosed
 
 HELLO = str(DATA / "hello.wav")
@@ -268,6 +270,12 @@ def test_help_has_examples(args: list[str]) -> None:
     ended = CliRunner().invoke(commands, [*args, "--help"])
     assert ended.exit_code == 0
     assert "  realtime-actors " in ended.stdout
+
+
+def test_the_script_in_the_help_is_one() -> None:
+    shown = CliRunner().invoke(commands, ["simulate", "openai", "--help"]).stdout
+    script = read_script(tomllib.loads(shown.partition("has all that it can hold):\n")[2]))
+    assert (len(script.replies), len(script.default)) == (2, 1)
 
 
 def test_the_console_script_answers_wrong_usage_with_2_and_help_with_0(run: Run) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,22 @@ def test_reads_json(tmp_path: Path) -> None:
     assert load_script(path).replies == [Reply([Say("Hi")])]
 
 
+def test_the_documentation_s_scripts_are_scripts() -> None:
+    """And every key of a part is in it."""
+    text = (Path(__file__).parents[2] / "docs" / "simulators.md").read_text()
+    toml = [tomllib.loads(block) for block in re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+    as_json = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+    assert len(toml) > 1
+    for script in toml:
+        assert read_script(script).replies
+    assert as_json == toml[:1]
+    empty_part: dict[str, object] = {}
+    with pytest.raises(ScriptError) as raised:
+        read_script({"replies": [{"parts": [empty_part]}]})
+    keys = str(raised.value).partition("one of the keys ")[2].partition(";")[0].split(", ")
+    assert [key for key in keys if f"\n| `{key}` (" not in text] == []
+
+
 @pytest.mark.parametrize(
     ("script", "says"),
     [
@@ -137,11 +155,13 @@ def test_says_what_is_wrong_with_a_script(script: dict[str, object], says: str) 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.toml", b"x = ", "not valid toml"),
-        ("a.json", b"{", "not valid json"),
-        ("a.toml", b"\xff", "not valid toml"),
+        ("a.toml", b"x = ", "not valid TOML"),
+        ("a.json", b"{", "not valid JSON"),
+        ("a.toml", b"\xff", "not valid TOML"),
         ("a.json", b"[]", "must be a table"),
-        ("a.json", b"[" * 100_000, "not valid json"),
+        ("a.wav", b"RIFF\xff", "A script is a TOML file, or a JSON file whose name ends in .json"),
+        ("a.txt", b'{"replies": []}', "A script is a TOML file, or a JSON file whose name ends in .json"),
+        ("a.json", b"[" * 100_000, "not valid JSON"),
         ("missing.toml", None, "cannot be read: No such file"),
     ],
 )
