@@ -20,9 +20,20 @@ Examples:
 @options.host
 @options.port(8000)
 @options.token("A token that frontends must show. Without one everybody who reaches the port may talk.")
+@options.allow_origin
+@options.max_sessions
 @options.speed
 @options.verbose
-def demo(*, host: str, port: int, token: str | None, speed: float, verbose: int) -> None:
+def demo(
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    allowed_origins: tuple[str, ...],
+    max_sessions: int,
+    speed: float,
+    verbose: int,
+) -> None:
     """Run everything on this machine, without a key: a simulated model that hears and speaks, an agent with tools,
     the gateway.
 
@@ -32,4 +43,15 @@ def demo(*, host: str, port: int, token: str | None, speed: float, verbose: int)
     from realtime_actors.cli.demonstrating import demonstrate  # noqa: PLC0415 - heavy
     from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
 
-    run(partial(demonstrate, host=host, port=port, token=token, speed=speed), verbose=verbose)
+    run(
+        partial(
+            demonstrate,
+            host=host,
+            port=port,
+            token=token,
+            allowed_origins=allowed_origins,
+            max_sessions=max_sessions,
+            speed=speed,
+        ),
+        verbose=verbose,
+    )

@@ -20,9 +20,24 @@ _INSTRUCTIONS = (
 )
 
 
-async def demonstrate(*, host: str, port: int, token: str | None, speed: float) -> None:
+async def demonstrate(
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    allowed_origins: tuple[str, ...],
+    max_sessions: int,
+    speed: float,
+) -> None:
     """Run the demo until cancelled. Raises `CommandFailed`, `MissingExtra`, `VoiceFailed`, `ListenFailed`."""
-    settings = GatewaySettings(host=host, port=port, token=token, close_timeout=CLOSE_TIMEOUT)
+    settings = GatewaySettings(
+        host=host,
+        port=port,
+        token=token,
+        allowed_origins=allowed_origins,
+        max_sessions=max_sessions,
+        close_timeout=CLOSE_TIMEOUT,
+    )
     # A person reads it: what was heard stands before the answer, as OpenAI does not always have it.
     async with serving(speech_brain(), host="127.0.0.1", port=0, speed=speed, transcripts="before") as simulator:
         # The simulator takes any key; this one is no secret.

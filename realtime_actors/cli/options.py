@@ -1,15 +1,28 @@
 """Options that several commands have."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["TOKEN_VARIABLE", "host", "number", "port", "speed", "token", "verbose"]
+__all__ = [
+    "TOKEN_VARIABLE",
+    "allow_origin",
+    "host",
+    "max_sessions",
+    "number",
+    "port",
+    "speed",
+    "token",
+    "verbose",
+]
 
 TOKEN_VARIABLE = "REALTIME_ACTORS_TOKEN"  # noqa: S105 - the variable's name
 """The environment variable that holds the token, so that it need not be in the list of processes."""
+
+_ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+/?")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +65,41 @@ def port(default: int) -> Callable[[F], F]:
 def token(help: str) -> Callable[[F], F]:
     """`--token`, which `TOKEN_VARIABLE` gives as well."""
     return click.option("--token", envvar=TOKEN_VARIABLE, show_envvar=True, metavar="TOKEN", help=help)
+
+
+def allow_origin(command: F) -> F:
+    """`--allow-origin`."""
+    return click.option(
+        "--allow-origin",
+        "allowed_origins",
+        multiple=True,
+        callback=_origins,
+        metavar="URL",
+        help="Let the pages of this site connect too, for example https://example.com, beside the gateway's own page; "
+        "* is every site. May be given more than once.",
+    )(command)
+
+
+def _origins(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        if not _ORIGIN.fullmatch(origin):
+            raise click.BadParameter(
+                f"{origin!r} is no site: give its scheme and host, and its port if it has one, without a path, "
+                "for example https://example.com or http://localhost:3000."
+            )
+    return value
+
+
+def max_sessions(command: F) -> F:
+    """`--max-sessions`."""
+    return click.option(
+        "--max-sessions",
+        type=click.IntRange(min=1),
+        default=200,
+        show_default=True,
+        metavar="N",
+        help="How many may talk at a time; more are told to try again later.",
+    )(command)
 
 
 def speed(command: F) -> F:

@@ -51,6 +51,8 @@ Examples:
 @click.option("--certificate", metavar="FILE", help="Speak TLS (wss://, https://) with this certificate chain, in PEM.")
 @click.option("--private-key", metavar="FILE", help="The certificate's key, in PEM, if it is in another file.")
 @options.token("A token that frontends must show. Without one everybody who reaches the port may talk.")
+@options.allow_origin
+@options.max_sessions
 @options.verbose
 def serve(
     *,
@@ -66,6 +68,8 @@ def serve(
     certificate: str | None,
     private_key: str | None,
     token: str | None,
+    allowed_origins: tuple[str, ...],
+    max_sessions: int,
     verbose: int,
 ) -> None:
     """Serve an agent with a provider's model."""
@@ -94,6 +98,8 @@ def serve(
             certificate=certificate,
             private_key=private_key,
             token=token,
+            allowed_origins=allowed_origins,
+            max_sessions=max_sessions,
         ),
         verbose=verbose,
     )

@@ -34,6 +34,8 @@ async def serve_openai(
     certificate: str | None,
     private_key: str | None,
     token: str | None,
+    allowed_origins: tuple[str, ...],
+    max_sessions: int,
 ) -> None:
     """Serve until cancelled.
 
@@ -45,6 +47,8 @@ async def serve_openai(
         token=token,
         certificate=certificate,
         private_key=private_key,
+        allowed_origins=allowed_origins,
+        max_sessions=max_sessions,
         close_timeout=CLOSE_TIMEOUT,
     )
     agents = Agents(

@@ -6,9 +6,11 @@ import socket
 import subprocess
 import sys
 import tomllib
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+import trio
 from click.testing import CliRunner
 from console import DATA, Run, Start, environment
 
@@ -17,8 +19,10 @@ from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.serving import load_tools
 from realtime_actors.cli.talking.conversation import Plan, hold
 from realtime_actors.cli.talking.frontend import address_of, connect, in_words
+from realtime_actors.events import ClientSessionCreate, ServerSessionCreated, decode_server, encode_json
+from realtime_actors.gateway import GatewaySettings
 from realtime_actors.simulators.script import read_script
-from realtime_actors.transports import ConnectionClosed
+from realtime_actors.transports import ConnectionClosed, TrioWebSocketTransport, WebSocket
 
 HELLO = str(DATA / "hello.wav")
 SOMEWHERE = "ws://127.0.0.1:9"
@@ -131,6 +135,35 @@ def test_a_conversation_that_somebody_else_is_in(start: Start, run: Run, demo: s
     ended = run("talk", "--text", "hello", "--url", url)
     assert ended.code == 1
     assert "somebody else is in this conversation" in ended.error
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+async def test_who_may_connect_and_how_many(start: Start, command: str) -> None:
+    process = start(
+        command, "--port", "0", "--allow-origin", "https://one.example", "--allow-origin", "https://two.example/",
+        "--max-sessions", "1", OPENAI_API_KEY="any",
+    )  # fmt: skip
+    gateway = process.wait_for(r"(ws://127\.0\.0\.1:\d+)/ws/")[1]
+
+    def connection(name: str, origin: str) -> AbstractAsyncContextManager[WebSocket]:
+        return TrioWebSocketTransport().connect(f"{gateway}/ws/me/{name}", headers=[("Origin", origin)])
+
+    with trio.fail_after(15):
+        async with connection("a", "https://three.example") as websocket:
+            with pytest.raises(ConnectionClosed, match="may not connect"):
+                await websocket.receive()
+        async with connection("b", "https://one.example") as websocket:
+            await websocket.send(encode_json(ClientSessionCreate()))
+            assert isinstance(decode_server(await websocket.receive()), ServerSessionCreated)
+            async with connection("c", "https://two.example") as another:
+                with pytest.raises(ConnectionClosed, match="all sessions are taken"):
+                    await another.receive()
+
+
+def test_as_many_may_talk_as_a_gateway_takes_by_itself() -> None:
+    for command in ("demo", "serve"):
+        option = next(each for each in commands.commands[command].params if each.name == "max_sessions")
+        assert option.default == GatewaySettings().max_sessions
 
 
 def test_a_busy_port(run: Run) -> None:
@@ -250,6 +283,9 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it() -> None:
         (["demo", "--prot", "1"], "Did you mean"),
         (["demo", "--port", "65536"], "65536 is not in the range"),
         (["demo", "--speed", "nan"], "nan is not a number"),
+        (["demo", "--allow-origin", "example.com"], "'example.com' is no site"),
+        (["serve", "--allow-origin", "https://example.com/page"], "without a path"),
+        (["serve", "--max-sessions", "0"], "0 is not in the range"),
         (["talk"], "Give a WAV file to say, or --text"),
         (["talk", HELLO, "--text", "hello"], "and not both"),
         (["talk", "--text", " "], "The text is empty"),
