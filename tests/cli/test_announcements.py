@@ -5,7 +5,7 @@ import re
 import pytest
 from console import Run, Start
 
-from realtime_actors.cli.addresses import connectable, everywhere
+from realtime_actors.cli.servers.addresses import connectable, everywhere
 
 
 @pytest.mark.parametrize(

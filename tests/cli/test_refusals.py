@@ -16,7 +16,7 @@ from console import DATA, Run, Start, environment
 
 from realtime_actors.cli.commands import commands
 from realtime_actors.cli.errors import CommandFailed
-from realtime_actors.cli.serving import load_tools
+from realtime_actors.cli.servers.openai import load_tools
 from realtime_actors.cli.talking.conversation import Plan, hold
 from realtime_actors.cli.talking.frontend import address_of, connect, in_words
 from realtime_actors.events import ClientSessionCreate, ServerSessionCreated, decode_server, encode_json
@@ -200,9 +200,9 @@ def test_a_provider_that_refuses_the_key_is_told_to_who_talks(start: Start, run:
     ("path", "says"),
     [
         ("nowhere.at.all:tools", "nowhere.at.all cannot be imported"),
-        ("realtime_actors.cli.demo_tools", "write it as MODULE:NAME"),
-        ("realtime_actors.cli.demo_tools:_SKIES", "_SKIES is no tool"),
-        ("realtime_actors.cli.demo_tools:missing", "missing is no tool"),
+        ("realtime_actors.cli.servers.demo_tools", "write it as MODULE:NAME"),
+        ("realtime_actors.cli.servers.demo_tools:_SKIES", "_SKIES is no tool"),
+        ("realtime_actors.cli.servers.demo_tools:missing", "missing is no tool"),
     ],
 )
 def test_tools_that_cannot_be_loaded(path: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,10 +244,10 @@ def test_the_traceback_of_tools_is_shown_with_v(run: Run, tmp_path: Path) -> Non
 
 def test_tools_are_loaded_one_or_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert [tool.name for tool in load_tools(["realtime_actors.cli.demo_tools:DEMO_TOOLS"])] == [
+    assert [tool.name for tool in load_tools(["realtime_actors.cli.servers.demo_tools:DEMO_TOOLS"])] == [
         "get_weather", "get_time", "get_date",
     ]  # fmt: skip
-    assert [tool.name for tool in load_tools(["realtime_actors.cli.demo_tools:get_time"])] == ["get_time"]
+    assert [tool.name for tool in load_tools(["realtime_actors.cli.servers.demo_tools:get_time"])] == ["get_time"]
 
 
 def test_a_script_that_is_none(run: Run, tmp_path: Path) -> None:
@@ -329,8 +329,8 @@ def test_help_loads_nothing_heavy() -> None:
         "print(*sorted(name for name in set(sys.modules) - before if name.startswith('realtime_actors')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())  # noqa: S603
-    loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
-    assert loaded == {"cli", "commands", "demo", "options", "serve", "signals", "simulate", "talk"}
+    loaded = {name.removeprefix("realtime_actors.cli").removeprefix(".commands") for name in done.stdout.split()}
+    assert loaded == {"", ".demo", ".options", ".serve", ".signals", ".simulate", ".talk"}
 
 
 def test_a_reader_that_goes_away_is_no_error(demo: str) -> None:

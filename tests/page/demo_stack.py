@@ -9,8 +9,8 @@ import trio
 
 from realtime_actors.actors import Ref, Runtime, open_runtime
 from realtime_actors.audio import read_wav, write_wav
-from realtime_actors.cli.demo_tools import DEMO_TOOLS
-from realtime_actors.cli.hosting import Agents
+from realtime_actors.cli.servers.demo_tools import DEMO_TOOLS
+from realtime_actors.cli.servers.gateway import Agents
 from realtime_actors.gateway import Gateway, GatewaySettings, GatewayStatus, GetStatus
 from realtime_actors.providers import OpenAIRealtimeModel
 from realtime_actors.simulators import Brain, OpenAISimulator

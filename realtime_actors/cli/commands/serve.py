@@ -81,7 +81,7 @@ def serve(
         )
 
     from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
-    from realtime_actors.cli.serving import serve_openai  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.servers.openai import serve_openai  # noqa: PLC0415 - heavy
 
     run(
         partial(

@@ -9,11 +9,11 @@ from typing import cast
 import click
 
 from realtime_actors.agents import Tool
-from realtime_actors.cli.addresses import connectable, everywhere
 from realtime_actors.cli.errors import CommandFailed
-from realtime_actors.cli.hosting import Agents
-from realtime_actors.cli.hosting import host as host_gateway
 from realtime_actors.cli.running import CLOSE_TIMEOUT
+from realtime_actors.cli.servers.addresses import connectable, everywhere
+from realtime_actors.cli.servers.gateway import Agents
+from realtime_actors.cli.servers.gateway import host as host_gateway
 from realtime_actors.gateway import GatewaySettings
 from realtime_actors.providers import OpenAIRealtimeModel
 

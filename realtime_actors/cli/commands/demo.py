@@ -40,8 +40,8 @@ def demo(
     The model understands hello, the time, the date, the weather in a dozen cities, counting, repeating, thanks and
     goodbye, in English.
     """
-    from realtime_actors.cli.demonstrating import demonstrate  # noqa: PLC0415 - heavy
     from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.servers.demo import demonstrate  # noqa: PLC0415 - heavy
 
     run(
         partial(

@@ -66,7 +66,7 @@ def openai(*, host: str, port: int, brain: str | None, script: Path | None, spee
         raise click.UsageError("--script is for --brain scripted.")
 
     from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
-    from realtime_actors.cli.simulating import simulate_openai  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.servers.simulator import simulate_openai  # noqa: PLC0415 - heavy
 
     is_scripted = brain == "scripted" or script is not None
     run(

@@ -2,13 +2,13 @@
 
 import click
 
-from realtime_actors.cli.addresses import connectable, everywhere
-from realtime_actors.cli.demo_tools import DEMO_TOOLS
-from realtime_actors.cli.hosting import Agents
-from realtime_actors.cli.hosting import host as host_gateway
 from realtime_actors.cli.options import TOKEN_VARIABLE
 from realtime_actors.cli.running import CLOSE_TIMEOUT
-from realtime_actors.cli.simulating import serving, speech_brain
+from realtime_actors.cli.servers.addresses import connectable, everywhere
+from realtime_actors.cli.servers.demo_tools import DEMO_TOOLS
+from realtime_actors.cli.servers.gateway import Agents
+from realtime_actors.cli.servers.gateway import host as host_gateway
+from realtime_actors.cli.servers.simulator import serving, speech_brain
 from realtime_actors.gateway import GatewaySettings
 from realtime_actors.providers import OpenAIRealtimeModel
 

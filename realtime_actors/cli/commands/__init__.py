@@ -1,12 +1,12 @@
-"""The commands, in one group."""
+"""The commands, in one group: their options and their help. What is heavy they import when they run."""
 
 import click
 
 from realtime_actors import __version__
-from realtime_actors.cli.demo import demo
-from realtime_actors.cli.serve import serve
-from realtime_actors.cli.simulate import simulate
-from realtime_actors.cli.talk import talk
+from realtime_actors.cli.commands.demo import demo
+from realtime_actors.cli.commands.serve import serve
+from realtime_actors.cli.commands.simulate import simulate
+from realtime_actors.cli.commands.talk import talk
 
 __all__ = ["commands"]
 

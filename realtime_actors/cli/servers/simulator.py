@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import trio
 
-from realtime_actors.cli.addresses import connectable, everywhere
 from realtime_actors.cli.running import CLOSE_TIMEOUT
+from realtime_actors.cli.servers.addresses import connectable, everywhere
 from realtime_actors.simulators import Brain, OpenAISimulator, ScriptedBrain, load_script
 from realtime_actors.simulators.openai import TranscriptOrder
 from realtime_actors.simulators.openai.server import MAX_MESSAGE

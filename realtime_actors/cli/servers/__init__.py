@@ -1,0 +1,1 @@
+"""The servers that the commands `demo`, `serve` and `simulate` run."""
