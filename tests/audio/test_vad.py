@@ -60,9 +60,7 @@ def test_decisions_come_with_the_audio_that_settles_them() -> None:
     pcm = voice(400) + silence(600)
     seen: list[tuple[float, str]] = []
     for start in range(0, len(pcm), 960):
-        seen += [
-            (detector.received_ms, type(event).__name__) for event in detector.feed(pcm[start : start + 960])
-        ]
+        seen += [(detector.received_ms, type(event).__name__) for event in detector.feed(pcm[start : start + 960])]
     (started_at, started), (stopped_at, stopped) = seen
     assert (started, stopped) == ("SpeechStarted", "SpeechStopped")
     assert started_at <= 140
@@ -120,13 +118,7 @@ def test_reset_forgets_the_speech_but_not_the_time() -> None:
 
 
 CONVERSATION = (
-    silence(250)
-    + voice(300)
-    + noise(350, -60.0)
-    + voice(60)
-    + silence(200)
-    + voice(240, dbfs=-30)
-    + silence(300)
+    silence(250) + voice(300) + noise(350, -60.0) + voice(60) + silence(200) + voice(240, dbfs=-30) + silence(300)
 )
 CONVERSATION_EVENTS = VoiceActivityDetector(24000, silence_ms=240, prefix_ms=100).feed(CONVERSATION)
 

@@ -17,9 +17,7 @@ PCM = np.linspace(-32768, 32767, 500).astype("<i2").tobytes()
 
 
 def riff(*chunks: tuple[bytes, bytes]) -> bytes:
-    body = b"WAVE" + b"".join(
-        tag + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for tag, data in chunks
-    )
+    body = b"WAVE" + b"".join(tag + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for tag, data in chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
@@ -90,9 +88,7 @@ def test_other_chunks_are_passed_over(tmp_path: Path) -> None:
 
 def test_audio_of_unknown_size_ends_with_the_file(tmp_path: Path) -> None:
     """Programs that write to a pipe cannot fill in the size; the last half sample is left out."""
-    content = riff(fmt(), (b"data", PCM)).replace(
-        b"data" + struct.pack("<I", len(PCM)), b"data" + b"\xff" * 4
-    )
+    content = riff(fmt(), (b"data", PCM)).replace(b"data" + struct.pack("<I", len(PCM)), b"data" + b"\xff" * 4)
     assert read(tmp_path, content + b"\x01").pcm == PCM
 
 
