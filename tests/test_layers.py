@@ -46,7 +46,7 @@ def imported_layers(source: str, package: Sequence[str]) -> set[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
+            base = list(package[: len(package) - node.level + 1]) if node.level else list[str]()
             module = ".".join([*base, *([node.module] if node.module else [])])
             names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
         parts = [name.split(".") for name in names]
