@@ -78,8 +78,8 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
 
 
 _CREATE = frame(1, b'{"type": "client_session_create"}')
-_TEN_THOUSAND = b"\xdc\x27\x10" + b"\x80" * 10_000
-_BOMB = b"\x82\xa4type\xb5client_session_create\xa6config\x81\xa1x\xdc\x00\x64" + _TEN_THOUSAND * 100
+_MAPS = b"\xdc\x03\xb6" + b"\x80" * 950  # as many as a list may hold
+_BOMB = b"\x82\xa4type\xb5client_session_create\xa6config\x81\xa1x\xdc\x03\xb6" + _MAPS * 950
 
 
 async def _open(port: int, name: str, protocol: str = "") -> trio.SocketStream:

@@ -25,13 +25,13 @@ __all__ = ["MAX_VALUES", "json_converter", "msgpack_converter", "shorten", "stru
 T = TypeVar("T")
 Structure = Callable[[Any, Any], T]
 
-MAX_VALUES = 10_000
+MAX_VALUES = 1_000
 """How many values a free-form object (a session's `config`, a call's `input`) may hold."""
 
 MAX_DEPTH = 32
 """How deep a free-form object may be nested; `repr`, comparison and the encoders give up at a few hundred."""
 
-MAX_BLOCKS = 1_000
+MAX_BLOCKS = 200
 """How many content blocks a tool's result may have."""
 
 MIN_RATE, MAX_RATE = 8_000, 48_000

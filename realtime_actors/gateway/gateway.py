@@ -115,6 +115,7 @@ class Gateway(Actor):
     _admitted: int = attrs.field(init=False, default=0)
     _refused: int = attrs.field(init=False, default=0)
     _too_slow: int = attrs.field(init=False, default=0)
+    _large_frames: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     _page: Mapping[str, Response] = attrs.field(init=False, factory=load_page, repr=False)
 
     async def started(self) -> None:
@@ -229,6 +230,7 @@ class Gateway(Actor):
             self.agent,
             settings,
             Farewell(),
+            self._large_frames,
         )
         try:
             await self._run_session(session, name)

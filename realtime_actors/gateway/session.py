@@ -42,6 +42,7 @@ T = TypeVar("T")
 
 _EVENT_SIZE = 500  # bytes that an event takes beside what it carries, about
 _LOOK_AGAIN = 0.25  # seconds
+_LARGE_FRAME = 64 * 1024
 _CREATE_FIRST = "there is no session yet: send client_session_create first"
 
 
@@ -79,6 +80,9 @@ class FrontendSession(Actor):
     oldest audio is dropped then; when all else is too much, reading stops."""
     farewell: Farewell
     """It writes here how the socket is to be closed."""
+    large_frames: trio.Lock
+    """Held while a large frame is decoded: one in each pass of the loop, whoever sends them, so that others' events
+    do not wait behind many."""
 
     _agent: Ref | None = attrs.field(init=False, default=None)
     _agent_name: str = attrs.field(init=False, default="")
@@ -158,15 +162,26 @@ class FrontendSession(Actor):
             self._ahead_bytes -= size
             return event
         while True:
-            event = self._decode(await self._receive())
+            event = await self._decode(await self._receive())
             if event is not None:
                 return event
             # An agent's control and data lanes are read by two tasks, in any order when both wake at once: what
             # follows a cancel in the same packet must not get before it.
             await trio.lowlevel.checkpoint()
 
-    def _decode(self, frame: str | bytes) -> ClientEvent | None:
+    async def _decode(self, frame: str | bytes) -> ClientEvent | None:
         """The frame's event; None when it is dealt with already: one that is no event, or a cancel."""
+        if len(frame) < _LARGE_FRAME:
+            return self._decode_now(frame)
+        # Shielded, since the frame would be lost: those that are before it have but milliseconds of work each.
+        event: ClientEvent | None = None
+        with trio.CancelScope(shield=True):
+            async with self.large_frames:
+                event = self._decode_now(frame)
+                await trio.lowlevel.checkpoint()
+        return event
+
+    def _decode_now(self, frame: str | bytes) -> ClientEvent | None:
         try:
             event = self.admission.wire.decode_client(frame)
         except DecodeError as error:
@@ -291,7 +306,7 @@ class FrontendSession(Actor):
                 frame = await self._receive()
             except ConnectionClosed:
                 break
-            event = self._decode(frame)
+            event = await self._decode(frame)
             if event is not None:
                 size = len(frame) + _EVENT_SIZE
                 self._ahead.append((event, size))

@@ -18,8 +18,9 @@ from realtime_actors.events import (
 from realtime_actors.events.codec import _JSON_STRING  # pyright: ignore[reportPrivateUsage] - it is to be linear
 
 _HEAD = b"\x82\xa4type\xb5client_session_create\xa6config\x81\xa1x"
-_MANY = 10_000
-_MAPS = b"\xdc\x00\x64" + (b"\xdc" + _MANY.to_bytes(2, "big") + b"\x80" * _MANY) * 100
+_MANY = 950  # as many as a list may hold
+_LIST = b"\xdc" + _MANY.to_bytes(2, "big")
+_MAPS = _LIST + (_LIST + b"\x80" * _MANY) * _MANY
 BOMBS: dict[str, str | bytes] = {
     "maps": _HEAD + _MAPS,
     "lists": _HEAD + _MAPS.replace(b"\x80", b"\x90"),
