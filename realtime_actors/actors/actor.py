@@ -134,6 +134,11 @@ class Context(Spawner):
         """The runtime's bus."""
         return self._life.runtime.bus
 
+    @property
+    def queued_control(self) -> int:
+        """Messages that wait in the actor's own control lane: a data handler may let them go first."""
+        return self._life.slot.queued_control
+
     def tell(self, ref: Ref, message: Any) -> bool:
         """Give another actor a message. False when its mailbox is full: the message became a dead letter."""
         return ref.tell_or_dead_letter(message)

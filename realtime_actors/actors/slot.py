@@ -167,6 +167,12 @@ class Slot:
         self._ended.set()
         self.runtime.bus.publish(f"runtime.terminated.{self.path}", ActorTerminated(self.path, reason, cause))
 
+    @property
+    def queued_control(self) -> int:
+        """Messages in the control lane, one handed over and not yet handled included."""
+        control = self.mailbox.control
+        return 0 if self.terminated is not None or control is None else len(control)
+
     def statistics(self) -> ActorStatistics:
         """A snapshot."""
         mailbox = self.mailbox
@@ -176,7 +182,7 @@ class Slot:
             state=self.state,
             incarnation=self.lives,
             queued=0 if ended else len(mailbox.data),
-            queued_control=0 if ended or mailbox.control is None else len(mailbox.control),
+            queued_control=self.queued_control,
             capacity=mailbox.capacity,
             handled=self.handled,
             dropped=mailbox.dropped,

@@ -181,7 +181,7 @@ class ProviderConnection(Actor):
             while not (self._ready.is_set() and self._calm.is_set()):
                 await self._ready.wait()
                 await self._calm.wait()
-            if not self.context.ref.statistics().queued_control:
+            if not self.context.queued_control:
                 return
             await trio.lowlevel.checkpoint()  # one was told just now, and is in hand after this
 
