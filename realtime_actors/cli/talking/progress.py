@@ -3,7 +3,6 @@
 import attrs
 
 from realtime_actors.events import (
-    AgentInputDone,
     AgentInputStarted,
     AgentInputTranscriptionDone,
     AgentReady,
@@ -30,8 +29,6 @@ class Exchange:
     """When the last sound, or the text, was sent: from here latencies are counted."""
     heard: float | None = None
     """When the server first said that it hears speech."""
-    turn_ended: float | None = None
-    """When the server last said that the speech is over."""
     first_audio: float | None = None
     """When the first audio of the answer came."""
     done: float | None = None
@@ -124,7 +121,7 @@ class Progress:
         match event:
             case AgentReady():
                 self.ready = True
-            case AgentInputStarted() | AgentInputDone() | AgentInputTranscriptionDone():
+            case AgentInputStarted() | AgentInputTranscriptionDone():
                 self._hear(event, at)
             case AgentResponseCreated():
                 self.active.add(event.response_id)
@@ -145,7 +142,7 @@ class Progress:
             case _:
                 pass
 
-    def _hear(self, event: AgentInputStarted | AgentInputDone | AgentInputTranscriptionDone, at: float) -> None:
+    def _hear(self, event: AgentInputStarted | AgentInputTranscriptionDone, at: float) -> None:
         exchange = self._current()
         match event:
             case AgentInputStarted():
@@ -153,9 +150,6 @@ class Progress:
                 self.untranscribed.add(event.item_id)
                 if exchange is not None and exchange.heard is None:
                     exchange.heard = at
-            case AgentInputDone():
-                if exchange is not None:
-                    exchange.turn_ended = at
             case AgentInputTranscriptionDone():
                 self.untranscribed.discard(event.item_id)
 
