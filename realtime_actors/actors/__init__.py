@@ -6,8 +6,10 @@ from .errors import (
     ActorCrashed,
     ActorError,
     ActorStopped,
+    AskedItself,
     AskTimeout,
     InvalidActor,
+    InvalidMessage,
     InvalidName,
     MailboxFull,
     NameTaken,
@@ -16,10 +18,12 @@ from .errors import (
     SubscriptionOverflow,
     UnhandledMessage,
 )
+from .instruments import Instrument
 from .mailbox import Overflow
-from .messages import Lane, droppable, receives
+from .messages import Forward, Lane, droppable, receives
 from .ref import ActorState, ActorStatistics, Ref
 from .reply import trace_context
+from .routers import ByKey, RoundRobin
 from .runtime import Runtime, open_runtime
 from .signals import (
     ActorRestarting,
@@ -32,6 +36,8 @@ from .signals import (
     Terminated,
 )
 from .supervision import Backoff, RestartType, Strategy
+from .timers import Timer
+from .tree import ActorTree
 
 __all__ = [
     "Actor",
@@ -43,14 +49,20 @@ __all__ = [
     "ActorStatistics",
     "ActorStopped",
     "ActorTerminated",
+    "ActorTree",
     "AskTimeout",
+    "AskedItself",
     "Backoff",
     "Bus",
     "BusOverflow",
+    "ByKey",
     "Child",
     "Context",
     "DeadLetter",
+    "Forward",
+    "Instrument",
     "InvalidActor",
+    "InvalidMessage",
     "InvalidName",
     "Lane",
     "Lost",
@@ -63,6 +75,7 @@ __all__ = [
     "RefSubscription",
     "RestartBudgetExceeded",
     "RestartType",
+    "RoundRobin",
     "Runtime",
     "StopReason",
     "Strategy",
@@ -71,6 +84,7 @@ __all__ = [
     "SubscriptionStatistics",
     "Supervisor",
     "Terminated",
+    "Timer",
     "UnhandledMessage",
     "droppable",
     "open_runtime",

@@ -11,6 +11,7 @@ import attrs
 
 from .errors import InvalidActor
 from .mailbox import Overflow
+from .messages import check_handlers
 from .supervision import Backoff, RestartType, Strategy, one_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .group import Children
     from .life import Life
     from .ref import Ref
+    from .timers import Timer
 
 __all__ = ["Actor", "Child", "Context", "Spawner", "Supervisor", "configuration_of"]
 
@@ -39,6 +41,11 @@ class Actor:
     """Seconds that the message in hand, and then `stopping()`, may take when the actor is stopped."""
 
     context: Context = attrs.field(init=False, repr=False)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check the handlers that the class declares."""
+        super().__init_subclass__(**options)
+        check_handlers(cls)
 
     async def started(self) -> None:
         """Called when a life begins, before any message. An error here comes out of `spawn`."""
@@ -167,6 +174,26 @@ class Context(Spawner):
     def start_soon(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a background task that ends with this life at the latest. Its crash is the actor's crash."""
         self._life.start_soon(function, *args)
+
+    def send_after(self, delay: float, message: Any, *, to: Ref | None = None) -> Timer:
+        """Have a message told to this actor (or `to`) once, in `delay` s.
+
+        The timer ends with this life: its message never reaches the next one. Raises `ValueError` for a delay below
+        0, `UnhandledMessage` for a message that this actor does not handle.
+        """
+        return self._life.set_timer(delay, None, message, to)
+
+    def send_every(self, interval: float, message: Any, *, delay: float | None = None, to: Ref | None = None) -> Timer:
+        """Have a message told to this actor (or `to`) every `interval` s, the first in `delay` s (`interval` if None).
+
+        The times do not drift. A tick that comes while the one before is still queued is left out, and so are all
+        but one of those that are due after a stall: `Timer.missed` counts them. Otherwise as `send_after`.
+        """
+        return self._life.set_timer(interval if delay is None else delay, interval, message, to)
+
+    def find(self, path: str) -> Ref | None:
+        """The actor with this path (from the root), if there is one now."""
+        return self._life.runtime.find(path)
 
     def watch(self, ref: Ref) -> None:
         """Have a `Terminated` told to this actor, once, when `ref` ends for good (at once if it already has)."""

@@ -9,7 +9,9 @@
         ├── MailboxFull             the mailbox has no room and its policy does not drop this message
         ├── AskTimeout              no answer within the time given
         ├── UnhandledMessage        the actor has no handler for messages of this type
+        ├── AskedItself             a handler asked its own actor, and would wait for itself for ever
         ├── InvalidActor            the class or a handler of it is not declared as the kernel needs it
+        ├── InvalidMessage          what was sent is no message
         ├── InvalidName             a name, topic or pattern has a form that is not allowed
         ├── NameTaken               another actor has this path
         ├── RestartBudgetExceeded   a supervisor gave up: too many restarts in its window
@@ -21,7 +23,9 @@ __all__ = [
     "ActorError",
     "ActorStopped",
     "AskTimeout",
+    "AskedItself",
     "InvalidActor",
+    "InvalidMessage",
     "InvalidName",
     "MailboxFull",
     "NameTaken",
@@ -62,6 +66,14 @@ class UnhandledMessage(ActorError):
 
 class InvalidActor(ActorError):
     """An actor class, or one of its handlers, is not declared the way the kernel needs it."""
+
+
+class InvalidMessage(ActorError, TypeError):
+    """What was sent is not an object of an attrs class."""
+
+
+class AskedItself(ActorError):
+    """A handler asked its own actor for what the same lane handles: it would wait for itself for ever."""
 
 
 class InvalidName(ActorError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
@@ -14,17 +15,19 @@ from .actor import Actor, Context
 from .bus import RefSubscription
 from .errors import ActorCrashed, ActorStopped
 from .group import Children
+from .instruments import handling
 from .mailbox import WAKE, LaneQueue
-from .messages import HandlerEntry, Lane
+from .messages import Forward, HandlerEntry, Lane
 from .reply import Envelope, trace_context
 from .signals import Terminated
+from .timers import Tick, Timer
 
 if TYPE_CHECKING:
     from .ref import Ref
     from .runtime import Runtime
     from .slot import Slot
 
-__all__ = ["Life"]
+__all__ = ["HANDLE_CODE", "LaneTask", "Life"]
 
 log = logging.getLogger("realtime_actors.actors")
 
@@ -49,15 +52,17 @@ class Life:
         self.notices: deque[Terminated] = deque()
         """What waits of those watched; they go before the messages of the lane whose handler takes them."""
         self.children = Children(self.runtime, slot.path, self.crash)
-        notice_entry = slot.handlers.get(Terminated)
+        notice_entry = slot.handlers.find(Terminated)
         self.notice_lane: Lane | None = notice_entry and notice_entry.lane
         self._scope = trio.CancelScope()
         self._closing_scope = trio.CancelScope(shield=True)
         self._tasks: trio.Nursery | None = None
-        self._data = _LaneTask(self, "data")
-        self._control: _LaneTask | None = None
+        self._data = LaneTask(self, "data")
+        self._control: LaneTask | None = None
         self._watched: set[Slot] = set()
+        self._main: trio.lowlevel.Task | None = None
         self._subscriptions: list[RefSubscription] = []
+        self.timers: set[Timer] = set()
         self._context = copy_context()
         self._stopping_due = False
         self._ending = False
@@ -65,6 +70,7 @@ class Life:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Live. Raises what `started()` raised, or `ActorStopped` if it was stopped before that was over."""
         self.actor.context = Context(self, self.slot.ref)
+        self._main = trio.lowlevel.current_task()
         async with trio.open_nursery() as nursery:
             self.children.nursery = nursery
             try:
@@ -116,6 +122,8 @@ class Life:
 
     async def _close(self) -> None:
         self._tasks = None
+        for timer in list(self.timers):
+            timer.cancel()
         for subscription in self._subscriptions:
             subscription.close()
         with self._closing_scope:
@@ -148,7 +156,7 @@ class Life:
     def _cut(self) -> None:
         """Cancel all that this life does. A message handed to a lane but not begun stays queued."""
         self._ending = True
-        for lane in self._lanes():
+        for lane in self.lanes():
             lane.close()
         self._scope.cancel()
 
@@ -160,17 +168,18 @@ class Life:
         if not self.has_started:
             self._scope.cancel()
             return
-        for lane in self._lanes():
+        for lane in self.lanes():
             lane.finish(drain)
 
-    def _lanes(self) -> list[_LaneTask]:
+    def lanes(self) -> list[LaneTask]:
+        """Its lanes that run."""
         return [self._data] if self._control is None else [self._data, self._control]
 
     def ensure_control(self) -> None:
         """Run the control lane, now that there is something in it."""
         if self._control is not None or self._ending or not self.has_started:
             return
-        self._control = _LaneTask(self, "control")
+        self._control = LaneTask(self, "control")
         # The task must not inherit the context variables of whoever sends.
         assert self._tasks is not None
         self._context.run(self._tasks.start_soon, self._guarded, self._control.run)
@@ -180,6 +189,25 @@ class Life:
         if self._tasks is None or self._scope.cancel_called:
             raise ActorStopped(f"{self.slot.path} is stopping: it can start no task")
         self._tasks.start_soon(self._guarded, function, *args)
+
+    def set_timer(self, delay: float, interval: float | None, message: Any, to: Ref | None) -> Timer:
+        """Have a message coming, for as long as this life lasts."""
+        timer = Timer(self, delay, interval, message, to)
+        self.start_soon(timer.run)
+        self.timers.add(timer)
+        return timer
+
+    def in_hand(self) -> tuple[LaneTask, float] | None:
+        """The lane that has been busy with a message the longest, and since when."""
+        busy = [(lane, lane.since) for lane in self.lanes() if lane.since is not None]
+        return min(busy, key=lambda each: each[1], default=None)
+
+    def waits_in_this_task(self, lane: Lane) -> bool:
+        """Whether a lane handles nothing before the task that runs now has gone on."""
+        task = trio.lowlevel.current_task()
+        if task is self._main:
+            return lane == "data" or not self.has_started or self._tasks is None
+        return lane == "control" and self._control is not None and self._control.task is task
 
     def watch(self, ref: Ref) -> None:
         """Be told when `ref` ends."""
@@ -217,7 +245,7 @@ class Life:
         return subscription
 
 
-class _LaneTask:
+class LaneTask:
     """Handles the messages of one lane, one at a time, in order."""
 
     def __init__(self, life: Life, lane: Lane) -> None:
@@ -225,8 +253,12 @@ class _LaneTask:
         self.lane: Lane = lane
         self.queue: LaneQueue = life.slot.mailbox.queue(lane)
         self.done = trio.Event()
+        self.task: trio.lowlevel.Task | None = None
+        self.envelope: Envelope | None = None
+        """The message in hand, or the last one."""
+        self.since: float | None = None
+        """Since when, on Trio's clock, a message is in hand; None when there is none."""
         self._scope = trio.CancelScope()
-        self._handling = False
         self._state: Literal["open", "draining", "closing"] = "open"
 
     def close(self) -> None:
@@ -238,7 +270,7 @@ class _LaneTask:
         if self._state == "closing" or (self._state == "draining" and drain):
             return
         self._state = "draining" if drain else "closing"
-        if self._handling:
+        if self.since is not None:
             self._limit()
         else:
             self.queue.wake()
@@ -248,6 +280,7 @@ class _LaneTask:
 
     async def run(self) -> None:
         """Handle messages until the life ends."""
+        self.task = trio.lowlevel.current_task()
         try:
             with self._scope:
                 await self._handle_all()
@@ -262,7 +295,7 @@ class _LaneTask:
 
     async def _handle_all(self) -> None:
         slot, actor, queue = self.life.slot, self.life.actor, self.queue
-        receiver, handlers = queue.receiver, slot.handlers
+        receiver, handlers, now = queue.receiver, slot.handlers, self.life.runtime.now
         notices: deque[Terminated] = self.life.notices if self.lane == self.life.notice_lane else deque()
         taken = 0
         while self._state != "closing":
@@ -275,6 +308,7 @@ class _LaneTask:
                 envelope = Envelope(notices.popleft())
             elif queue.returned is not None:
                 envelope, queue.returned = queue.returned, None
+                queue.fill -= 1
             else:
                 try:
                     envelope = receiver.receive_nowait()
@@ -291,27 +325,59 @@ class _LaneTask:
                         # This life may have ended since it was handed over: then it stays queued.
                         queue.returned = envelope
                     continue
-            self._handling = True
+                queue.fill -= 1
+            if type(envelope) is Tick and not envelope.timer.begin():
+                continue
+            self.envelope = envelope
+            self.since = now()
             if self._state == "draining":
                 self._limit()
             try:
                 await self._handle(actor, handlers[type(envelope.message)], envelope)
             finally:
-                self._handling = False
+                self.since = None
             slot.handled += 1
 
     async def _handle(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> None:
         if envelope.trace is not trace_context.get():
             trace_context.set(envelope.trace)
         try:
-            result = entry.function(actor, envelope.message)
-            if entry.is_async:
-                result = await result
+            if self.life.runtime.instruments:
+                result = await self._handle_observed(actor, entry, envelope)
+            else:
+                result = entry.function(actor, envelope.message)
+                if entry.is_async:
+                    result = await result
         except BaseException as error:
             self._lose(envelope, error)
             raise
-        if envelope.reply is not None and not envelope.reply.answer(result):
+        if type(result) is Forward:
+            result.to._slot.take_over(envelope)  # pyright: ignore[reportPrivateUsage] - a ref is the slot's face
+        elif envelope.reply is not None and not envelope.reply.answer(result):
             self.life.slot.dead_letter(result, "late_answer")
+
+    def describe(self) -> str:
+        """What it handles, or handled last, in words."""
+        slot, envelope = self.life.slot, self.envelope
+        if envelope is None:
+            return slot.path
+        function = slot.handlers[type(envelope.message)].function
+        return f"{slot.path} ({function.__qualname__} with a {type(envelope.message).__name__})"
+
+    def stack(self) -> list[str]:
+        """Where the handler waits, as lines for people, from the handler inwards."""
+        if self.task is None:
+            return []
+        frames = list(self.task.iter_await_frames())
+        inner = next((i + 1 for i, (frame, _) in enumerate(frames) if frame.f_code is HANDLE_CODE), 0)
+        return traceback.StackSummary.extract(iter(frames[inner:])).format()
+
+    async def _handle_observed(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> Any:
+        runtime = self.life.runtime
+        waited = runtime.now() - envelope.at
+        with handling(runtime.instruments, self.life.slot.path, envelope.message, envelope.trace, waited):
+            result = entry.function(actor, envelope.message)
+            return await result if entry.is_async else result
 
     def _lose(self, envelope: Envelope, error: BaseException) -> None:
         """The message in hand is lost with the crash, or was cancelled by the stop."""
@@ -326,6 +392,10 @@ class _LaneTask:
             failure.__cause__ = crash
         if envelope.reply is not None:
             envelope.reply.fail(failure)
+
+
+HANDLE_CODE = LaneTask._handle.__code__  # pyright: ignore[reportPrivateUsage]
+"""By which a handler's frames are found in a stack: they come after this one."""
 
 
 def _without_cancelled(error: BaseException) -> BaseException | None:

@@ -37,6 +37,9 @@ class LaneQueue:
     sender: trio.MemorySendChannel[Envelope]
     receiver: trio.MemoryReceiveChannel[Envelope]
     returned: Envelope | None = None
+    peak: int = 0
+    """The most messages that waited in it at a time."""
+    fill: int = 0
     awaited: bool = False
     """Whether the lane waits for a message, or was handed one and has not run since."""
 
@@ -44,6 +47,11 @@ class LaneQueue:
     def open(cls, capacity: int) -> LaneQueue:
         """A queue with room for `capacity` messages."""
         return cls(*trio.open_memory_channel[Envelope](capacity))
+
+    def count_in(self) -> None:
+        """A message was queued."""
+        self.fill += 1
+        self.peak = max(self.peak, self.fill)
 
     def __len__(self) -> int:
         channel = self.receiver.statistics()
@@ -103,12 +111,14 @@ class Mailbox:
 
     def put(self, lane: Lane, envelope: Envelope) -> Envelope | None:
         """Queue a message. Returns the one that had to be dropped for it, if any. Raises `MailboxFull`."""
+        queue = self.queue(lane)
         try:
-            self.queue(lane).sender.send_nowait(envelope)
+            queue.sender.send_nowait(envelope)
         except trio.WouldBlock:
             if lane == "control" or self.overflow in ("wait", "fail"):
                 raise self._full(lane) from None
             return self._push_out(envelope)
+        queue.count_in()
         return None
 
     async def put_when_room(self, lane: Lane, envelope: Envelope) -> Envelope | None:
@@ -119,6 +129,7 @@ class Mailbox:
             if lane == "control" or self.overflow != "wait":
                 raise
         await self.data.sender.send(envelope)
+        self.data.count_in()
         return None
 
     def _push_out(self, envelope: Envelope) -> Envelope:

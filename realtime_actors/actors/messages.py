@@ -6,13 +6,26 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import attrs
 
-from .errors import InvalidActor
+from .errors import InvalidActor, InvalidMessage
 
-__all__ = ["HandlerEntry", "Lane", "droppable", "handlers_of", "is_droppable", "receives"]
+if TYPE_CHECKING:
+    from .ref import Ref
+
+__all__ = [
+    "Forward",
+    "HandlerEntry",
+    "Handlers",
+    "Lane",
+    "check_handlers",
+    "droppable",
+    "handlers_of",
+    "is_droppable",
+    "receives",
+]
 
 Lane = Literal["data", "control"]
 """Which of a mailbox's two lanes a message goes through."""
@@ -43,9 +56,11 @@ def receives(*, lane: Lane) -> Callable[[F], F]: ...
 def receives(method: F | None = None, /, *, lane: Lane = "data") -> F | Callable[[F], F]:
     """Mark a method as the handler of the type (or union of types) that annotates its one parameter.
 
-    Exactly those types, not their subclasses. What the method returns answers an `ask`. It may be `async def`, or
-    a plain method when it never waits. Messages for `lane="control"` are handled while a handler of the data
-    lane is still waiting. An override in a subclass has to be marked too.
+    Exactly those types, not their subclasses; a parameter annotated `object` takes what no other handler does. What
+    the method returns answers an `ask`. It may be `async def`, or a plain method when it never waits. Messages for
+    `lane="control"` are handled while a handler of the data lane is still waiting. An override in a subclass has to
+    be marked too. Raises `InvalidActor` as soon as the class is declared, or at `spawn` where an annotation names
+    what is declared later.
     """
 
     def mark(function: F) -> F:
@@ -64,17 +79,57 @@ class HandlerEntry:
     is_async: bool
 
 
-def handlers_of(cls: type) -> dict[type, HandlerEntry]:
+@attrs.frozen
+class Forward:
+    """Returned by a handler: `to` is given the message in hand, and answers it if somebody asked.
+
+    What its full mailbox refuses becomes a dead letter.
+    """
+
+    to: Ref
+
+
+class Handlers(dict[type, HandlerEntry]):
+    """The message types that a class handles."""
+
+    fallback: HandlerEntry | None = None
+    """The handler of what no other one takes."""
+
+    def find(self, message_type: type) -> HandlerEntry | None:
+        """The handler of a type. Raises `InvalidMessage` for one that nobody can handle."""
+        entry = self.get(message_type)
+        if entry is not None:
+            return entry
+        if not attrs.has(message_type):
+            raise InvalidMessage(
+                f"{message_type.__module__}.{message_type.__qualname__} is no message type: messages are "
+                "@attrs.frozen classes"
+            )
+        if self.fallback is not None:
+            self[message_type] = self.fallback
+        return self.fallback
+
+
+def handlers_of(cls: type) -> Handlers:
     """The message types that a class handles. Raises `InvalidActor`, which names the method and its line."""
-    table: dict[type, HandlerEntry] | None = cls.__dict__.get(_TABLE)
+    table: Handlers | None = cls.__dict__.get(_TABLE)
     if table is None:
         table = _read_handlers(cls)
         setattr(cls, _TABLE, table)
     return table
 
 
-def _read_handlers(cls: type) -> dict[type, HandlerEntry]:
-    table: dict[type, HandlerEntry] = {}
+def check_handlers(cls: type) -> None:
+    """Raise `InvalidActor` for what can be seen to be wrong before everything that the class names is declared."""
+    _read_handlers(cls, early=True)
+
+
+class _NotDeclaredYet(InvalidActor):
+    pass
+
+
+def _read_handlers(cls: type, *, early: bool = False) -> Handlers:
+    table = Handlers()
     for name in dir(cls):
         function = inspect.getattr_static(cls, name)
         lane: Lane | None = getattr(function, _LANE, None)
@@ -82,13 +137,23 @@ def _read_handlers(cls: type) -> dict[type, HandlerEntry]:
             _check_override(cls, name, function)
             continue
         entry = HandlerEntry(function, lane, inspect.iscoroutinefunction(inspect.unwrap(function)))
-        for message_type in _message_types(cls, function):
-            if message_type in table:
+        try:
+            message_types = _message_types(cls, function)
+        except _NotDeclaredYet:
+            if early:
+                continue
+            raise
+        for message_type in message_types:
+            earlier = table.fallback if message_type is object else table.get(message_type)
+            if earlier is not None:
                 raise InvalidActor(
                     f"{_where(cls, function)}: {message_type.__name__} is already received by "
-                    f"{table[message_type].function.__qualname__}: keep one handler for each type"
+                    f"{earlier.function.__qualname__}: keep one handler for each type"
                 )
-            table[message_type] = entry
+            if message_type is object:
+                table.fallback = entry
+            else:
+                table[message_type] = entry
     return table
 
 
@@ -114,7 +179,7 @@ def _message_types(cls: type, function: Callable[..., Any]) -> list[type]:
         else [annotation]
     )
     for message_type in found:
-        if not (isinstance(message_type, type) and attrs.has(message_type)):
+        if message_type is not object and not (isinstance(message_type, type) and attrs.has(message_type)):
             raise InvalidActor(
                 f"{_where(cls, function)}: {message_type!r} is no message type: messages are @attrs.frozen classes"
             )
@@ -129,7 +194,7 @@ def _annotation(cls: type, function: Callable[..., Any], parameter: inspect.Para
     try:
         return typing.get_type_hints(holder, inspect.unwrap(function).__globals__)["message"]
     except Exception as error:
-        raise InvalidActor(
+        raise _NotDeclaredYet(
             f"{_where(cls, function)}: {error}: the message type must be importable when the actor is spawned"
         ) from error
 

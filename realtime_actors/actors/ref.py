@@ -25,6 +25,8 @@ class ActorStatistics:
     """A snapshot of an actor."""
 
     path: str
+    kind: str
+    """The name of its class."""
     state: ActorState
     incarnation: int
     """The number of its life: 1 until it is restarted."""
@@ -34,6 +36,14 @@ class ActorStatistics:
     """Messages in its control lane."""
     capacity: int
     """Room in its data lane."""
+    peak: int
+    """The most messages that waited in its data lane at a time."""
+    restarts: int
+    """How often it was started again, attempts that failed included."""
+    in_hand: str | None
+    """The type of the message that it is handling; of two lanes, in the one busy for longer."""
+    in_hand_s: float | None
+    """For how many seconds."""
     handled: int
     dropped: int
     """Messages dropped by the overflow policy."""
@@ -60,10 +70,16 @@ class Ref:
         """The last word of the path."""
         return self._slot.name
 
+    @property
+    def state(self) -> ActorState:
+        """What the actor is doing."""
+        return self._slot.state
+
     def tell(self, message: Any) -> None:
         """Give the actor a message, without waiting. For a stopped actor it becomes a dead letter.
 
-        Raises `MailboxFull` where the overflow policy does not drop.
+        Raises `MailboxFull` where the overflow policy does not drop, and `InvalidMessage` for what is no object of an
+        attrs class.
         """
         self._slot.post(Envelope(message, None, trace_context.get()))
 
@@ -88,8 +104,8 @@ class Ref:
     async def ask(self, message: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - part of the contract
         """Give the actor a message and return what its handler returns. `timeout` is in seconds.
 
-        Raises `AskTimeout`, `ActorStopped`, `ActorCrashed` (the cause is the handler's error), `UnhandledMessage`
-        or `MailboxFull`.
+        Raises `AskTimeout`, `ActorStopped`, `ActorCrashed` (the cause is the handler's error), `UnhandledMessage`,
+        `MailboxFull`, `InvalidMessage`, or `AskedItself` in the handler that would have to answer.
         """
         if timeout is None:
             return await self._ask(message)
@@ -99,6 +115,7 @@ class Ref:
         raise AskTimeout(f"{self.path} did not answer {type(message).__name__} within {timeout:g} s")
 
     async def _ask(self, message: Any) -> Any:
+        self._slot.check_asker(message)
         reply = Reply()
         try:
             await self._slot.post_when_room(Envelope(message, reply, trace_context.get()))

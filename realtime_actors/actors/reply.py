@@ -72,3 +72,5 @@ class Envelope:
     message: object
     reply: Reply | None = None
     trace: object | None = None
+    at: float = 0.0
+    """When it was sent, on Trio's clock; kept for instruments only."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Self, cast
 
@@ -16,8 +16,12 @@ from .actor import Actor, Child, Spawner
 from .bus import Bus
 from .errors import InvalidActor, InvalidName, NameTaken
 from .group import Children, Group
+from .instruments import Instrument
+from .ref import Ref
 from .signals import MessagesDropped
 from .slot import Slot
+from .tree import ActorTree
+from .watchdog import Watchdog
 
 __all__ = ["Runtime", "open_runtime"]
 
@@ -35,12 +39,26 @@ class _Drops:
 
 
 class Runtime(Spawner):
-    """Runs actors. Made by `open_runtime`."""
+    """Runs actors. `open_runtime` makes one for a block, `await nursery.start(Runtime().serve)` one in a nursery.
 
-    def __init__(self, shutdown_timeout: float) -> None:
+    What it is made with is explained at `open_runtime`.
+    """
+
+    def __init__(
+        self,
+        *,
+        shutdown_timeout: float = 10.0,
+        instruments: Sequence[Instrument] = (),
+        blocked_after: float | None = 1.0,
+        lane_held_after: float | None = 30.0,
+    ) -> None:
         self.bus = Bus(on_drop=self.on_drop)
         """The bus that all actors of this runtime share."""
         self.slots: dict[str, Slot] = {}
+        self.instruments = tuple(instruments)
+        self.now: Callable[[], float] = lambda: 0.0
+        """Trio's clock, in seconds."""
+        self._watchdog = Watchdog(self, blocked_after, lane_held_after)
         self._shutdown_timeout = shutdown_timeout
         self._children = Children(self, "", None)
         self._body = trio.CancelScope()
@@ -52,6 +70,24 @@ class Runtime(Spawner):
     @property
     def _own_children(self) -> Children:
         return self._children
+
+    def find(self, path: str) -> Ref | None:
+        """The actor with this path, if there is one now."""
+        slot = self.slots.get(path)
+        return None if slot is None else slot.ref
+
+    def tree(self) -> ActorTree:
+        """A snapshot of all actors. `print(runtime.tree())` shows a table."""
+        return ActorTree.of(slot.statistics() for slot in self.slots.values())
+
+    async def serve(self, *, task_status: trio.TaskStatus[Runtime] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until the scope around it is cancelled: `runtime = await nursery.start(Runtime().serve)`.
+
+        A KeyboardInterrupt or SystemExit raised in an actor comes out of it.
+        """
+        async with self.running():
+            task_status.started(self)
+            await trio.sleep_forever()
 
     # -- for the kernel
 
@@ -107,8 +143,12 @@ class Runtime(Spawner):
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Self]:
-        """Run, and shut down when the block ends."""
+        """Run, and shut down when the block ends. Raises `RuntimeError` the second time."""
+        if self._nursery is not None or self._children.nursery is not None:
+            raise RuntimeError("a runtime runs once: make another one")
         failure: BaseException | None = None
+        self.now = trio.lowlevel.current_clock().current_time
+        self._watchdog.start()
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = self._children.nursery = nursery
@@ -123,6 +163,8 @@ class Runtime(Spawner):
         except BaseExceptionGroup as error:
             if not self.take_fatal(error):  # Ctrl-C may hit any line, the kernel's own too
                 raise
+        finally:
+            self._watchdog.stop()
         if self._fatal is not None:
             raise self._fatal
         if failure is not None:
@@ -148,15 +190,29 @@ class Runtime(Spawner):
             await self._children.stop()
 
 
-def open_runtime(*, shutdown_timeout: float = 10.0) -> AbstractAsyncContextManager[Runtime]:
+def open_runtime(
+    *,
+    shutdown_timeout: float = 10.0,
+    instruments: Sequence[Instrument] = (),
+    blocked_after: float | None = 1.0,
+    lane_held_after: float | None = 30.0,
+) -> AbstractAsyncContextManager[Runtime]:
     """Run actors: `async with open_runtime() as runtime:`.
 
     Leaving the block, or cancelling the scope around it, stops all actors in order: each has its `stop_timeout`,
     all together have `shutdown_timeout` seconds; what is left then is cancelled. What ignores that (a thread's call)
     is named in the log and waited for. An exception of the block comes out as it is; so does a KeyboardInterrupt or
     SystemExit raised in an actor.
+
+    `instruments` see every message. A call that blocks the event loop for `blocked_after` seconds, and a handler that
+    holds its lane for `lane_held_after`, are logged with their stack (None: not at all).
     """
-    return Runtime(shutdown_timeout).running()
+    return Runtime(
+        shutdown_timeout=shutdown_timeout,
+        instruments=instruments,
+        blocked_after=blocked_after,
+        lane_held_after=lane_held_after,
+    ).running()
 
 
 def _find_fatal(error: BaseException) -> BaseException | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import trio
 
 from .actor import Child, configuration_of
-from .errors import ActorStopped, MailboxFull, UnhandledMessage
+from .errors import ActorStopped, AskedItself, MailboxFull, UnhandledMessage
+from .instruments import sending
 from .life import Life
 from .mailbox import Mailbox
 from .messages import HandlerEntry, handlers_of
@@ -16,6 +17,7 @@ from .ref import ActorState, ActorStatistics, Ref
 from .reply import Envelope
 from .signals import ActorStarted, ActorTerminated, DeadLetter, RuntimeEvent, StopReason, Terminated
 from .supervision import Member, RestartType
+from .timers import Tick
 
 if TYPE_CHECKING:
     from .group import Group
@@ -61,7 +63,7 @@ class Slot:
 
     def post(self, envelope: Envelope) -> None:
         """Queue a message. Raises `MailboxFull`; any other obstacle makes a dead letter, or fails the ask."""
-        entry = self.handlers.get(type(envelope.message))
+        entry = self._entry(envelope)
         if entry is None or self.stop_requested:
             self._refuse(envelope)
             return
@@ -69,11 +71,35 @@ class Slot:
 
     async def post_when_room(self, envelope: Envelope) -> None:
         """As `post`, waiting for room; where there is room it is no checkpoint."""
-        entry = self.handlers.get(type(envelope.message))
+        entry = self._entry(envelope)
         if entry is None or self.stop_requested:
             self._refuse(envelope)
             return
         self._posted(entry, envelope, await self.mailbox.put_when_room(entry.lane, envelope))
+
+    def take_over(self, envelope: Envelope) -> None:
+        """Queue what another actor forwards, with whom to answer."""
+        try:
+            self.post(envelope)
+        except MailboxFull as error:
+            self.dead_letter(envelope.message, "mailbox_full", error)
+            if envelope.reply is not None:
+                envelope.reply.fail(error)
+
+    def check_asker(self, message: object) -> None:
+        """Raise `AskedItself` if whoever asks is the one that would have to answer."""
+        entry = self.handlers.find(type(message))
+        if entry is not None and self.life is not None and self.life.waits_in_this_task(entry.lane):
+            raise AskedItself(
+                f"{self.path} ({self._class.__name__}) asked itself for {type(message).__name__}, and could "
+                f"only answer after that: call {entry.function.__qualname__}, or tell"
+            )
+
+    def _entry(self, envelope: Envelope) -> HandlerEntry | None:
+        if self.runtime.instruments:
+            envelope.at = self.runtime.now()
+            envelope.trace = sending(self.runtime.instruments, self.path, envelope.message, envelope.trace)
+        return self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
 
     def _posted(self, entry: HandlerEntry, envelope: Envelope, dropped: Envelope | None) -> None:
         if entry.lane == "control" and self.life is not None:
@@ -158,7 +184,8 @@ class Slot:
                 left = queue.take_all()
                 queue.close()
                 for envelope in left:
-                    self._refuse(envelope)
+                    if type(envelope) is not Tick:
+                        self._refuse(envelope)
         self.terminated = Terminated(self.ref, reason, cause)
         self.runtime.slots.pop(self.path, None)
         for watcher in self.watchers:
@@ -177,13 +204,20 @@ class Slot:
         """A snapshot."""
         mailbox = self.mailbox
         ended = self.terminated is not None
+        life = self.life
+        in_hand = life.in_hand() if life is not None else None
         return ActorStatistics(
             path=self.path,
+            kind=self._class.__name__,
             state=self.state,
             incarnation=self.lives,
             queued=0 if ended else len(mailbox.data),
             queued_control=self.queued_control,
             capacity=mailbox.capacity,
+            peak=mailbox.data.peak,
+            restarts=max(0, self.lives - 1),
+            in_hand=in_hand and type(cast("Envelope", in_hand[0].envelope).message).__name__,
+            in_hand_s=in_hand and max(0.0, self.runtime.now() - in_hand[1]),
             handled=self.handled,
             dropped=mailbox.dropped,
         )

@@ -13,8 +13,11 @@ from actors_kit import Note, Notes, Unknown, Urgent, Worker, read_all
 
 from realtime_actors.actors import (
     Actor,
+    ActorCrashed,
+    AskedItself,
     DeadLetter,
     InvalidActor,
+    InvalidMessage,
     UnhandledMessage,
     open_runtime,
     receives,
@@ -182,64 +185,91 @@ async def test_a_wrapped_handler_is_awaited_as_what_it_wraps() -> None:
         assert await ref.ask(Note("a"), timeout=1) == "<a>"
 
 
-# -- declarations that cannot work are refused when the actor is spawned
+# -- declarations that cannot work are refused when the class is declared
 
 
-@attrs.define(eq=False)
-class Unmarked(Base):
-    async def note(self, message: Note) -> str:
-        return "never called"
+def unmarked() -> object:
+    @attrs.define(eq=False)
+    class Unmarked(Base):
+        async def note(self, message: Note) -> str:
+            return "never called"
+
+    return Unmarked
 
 
-@attrs.define(eq=False)
-class Twice(Actor):
-    @receives
-    async def one(self, message: Note) -> None: ...
+def twice() -> object:
+    @attrs.define(eq=False)
+    class Twice(Actor):
+        @receives
+        async def one(self, message: Note) -> None: ...
 
-    @receives
-    async def two(self, message: Note | Notes) -> None: ...
+        @receives
+        async def two(self, message: Note | Notes) -> None: ...
 
-
-@attrs.define(eq=False)
-class NotAnnotated(Actor):
-    @receives  # pyright: ignore[reportUnknownArgumentType] - that its annotation is missing is the point
-    async def note(self, message) -> None: ...  # pyright: ignore[reportUnknownParameterType, reportMissingParameterType]
+    return Twice
 
 
-@attrs.define(eq=False)
-class TwoParameters(Actor):
-    @receives
-    async def note(self, message: Note, more: int) -> None: ...
+def not_annotated() -> object:
+    @attrs.define(eq=False)
+    class NotAnnotated(Actor):
+        @receives  # pyright: ignore[reportUnknownArgumentType] - that its annotation is missing is the point
+        async def note(self, message) -> None: ...  # pyright: ignore[reportUnknownParameterType, reportMissingParameterType]
+
+    return NotAnnotated
 
 
-@attrs.define(eq=False)
-class NoParameter(Actor):
-    @receives
-    async def note(self) -> None: ...
+def two_parameters() -> object:
+    @attrs.define(eq=False)
+    class TwoParameters(Actor):
+        @receives
+        async def note(self, message: Note, more: int) -> None: ...
+
+    return TwoParameters
 
 
-@attrs.define(eq=False)
-class KeywordOnly(Actor):
-    @receives
-    async def note(self, *, message: Note) -> None: ...
+def no_parameter() -> object:
+    @attrs.define(eq=False)
+    class NoParameter(Actor):
+        @receives
+        async def note(self) -> None: ...
+
+    return NoParameter
 
 
-@attrs.define(eq=False)
-class NoMessage(Actor):
-    @receives
-    async def note(self, message: str) -> None: ...
+def keyword_only() -> object:
+    @attrs.define(eq=False)
+    class KeywordOnly(Actor):
+        @receives
+        async def note(self, *, message: Note) -> None: ...
+
+    return KeywordOnly
 
 
-@attrs.define(eq=False)
-class MaybeMessage(Actor):
-    @receives
-    async def note(self, message: Note | None) -> None: ...
+def no_message() -> object:
+    @attrs.define(eq=False)
+    class NoMessage(Actor):
+        @receives
+        async def note(self, message: str) -> None: ...
+
+    return NoMessage
 
 
-@attrs.define(eq=False)
-class AnyMessage(Actor):
-    @receives
-    async def note(self, message: Any) -> None: ...
+def maybe_message() -> object:
+    @attrs.define(eq=False)
+    class MaybeMessage(Actor):
+        @receives
+        async def note(self, message: Note | None) -> None: ...
+
+    return MaybeMessage
+
+
+def any_message() -> object:
+    @attrs.define(eq=False)
+    class AnyMessage(Actor):
+        @receives
+        async def note(self, message: Any) -> None: ...
+
+    return AnyMessage
 
 
 @attrs.define(eq=False)
@@ -248,54 +278,157 @@ class UnknownType(Actor):
     async def note(self, message: Decimal) -> None: ...
 
 
-@attrs.define(eq=False)
-class Generates(Actor):
-    @receives
-    def note(self, message: Note) -> Generator[int]:
-        yield 1
+def generates() -> object:
+    @attrs.define(eq=False)
+    class Generates(Actor):
+        @receives
+        def note(self, message: Note) -> Generator[int]:
+            yield 1
+
+    return Generates
 
 
-@attrs.define(eq=False)
-class GeneratesAsync(Actor):
-    @receives
-    async def note(self, message: Note) -> AsyncGenerator[int]:
-        yield 1
+def generates_async() -> object:
+    @attrs.define(eq=False)
+    class GeneratesAsync(Actor):
+        @receives
+        async def note(self, message: Note) -> AsyncGenerator[int]:
+            yield 1
+
+    return GeneratesAsync
 
 
-@attrs.define(eq=False)
-class Static(Actor):
-    @receives
-    @staticmethod
-    async def note(message: Note) -> None: ...
+def static() -> object:
+    @attrs.define(eq=False)
+    class Static(Actor):
+        @receives
+        @staticmethod
+        async def note(message: Note) -> None: ...
+
+    return Static
 
 
 @pytest.mark.parametrize(
-    ("actor", "says"),
+    ("declare", "says"),
     [
-        (Unmarked(), "overrides a handler without @receives"),
-        (Twice(), "Note is already received by"),
-        (NotAnnotated(), "annotate 'message'"),
-        (TwoParameters(), "takes self and one message"),
-        (NoParameter(), "takes self and one message"),
-        (KeywordOnly(), "takes self and one message"),
-        (NoMessage(), "no message type"),
-        (MaybeMessage(), "no message type"),
-        (AnyMessage(), "no message type"),
-        (UnknownType(), "must be importable"),
-        (Generates(), "generator"),
-        (GeneratesAsync(), "generator"),
-        (Static(), "takes self and one message"),
+        (unmarked, "overrides a handler without @receives"),
+        (twice, "Note is already received by"),
+        (not_annotated, "annotate 'message'"),
+        (two_parameters, "takes self and one message"),
+        (no_parameter, "takes self and one message"),
+        (keyword_only, "takes self and one message"),
+        (no_message, "no message type"),
+        (maybe_message, "no message type"),
+        (any_message, "no message type"),
+        (generates, "generator"),
+        (generates_async, "generator"),
+        (static, "takes self and one message"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Actor) else "",
 )
-async def test_a_bad_handler_is_refused_with_its_line(actor: Actor, says: str) -> None:
+def test_a_bad_handler_is_refused_with_its_line_as_soon_as_it_is_declared(
+    declare: Callable[[], object], says: str
+) -> None:
+    with pytest.raises(InvalidActor, match=says) as caught:
+        declare()
+    assert f"test_handlers.{declare.__name__}.<locals>." in str(caught.value)
+    assert "test_handlers.py:" in str(caught.value)
+
+
+async def test_a_type_that_cannot_be_imported_is_refused_when_the_actor_is_spawned() -> None:
     async with open_runtime() as runtime:
-        with pytest.raises(InvalidActor, match=says) as caught:
-            await runtime.spawn(actor, name="bad")
-        assert f"{type(actor).__qualname__}." in str(caught.value)
+        with pytest.raises(InvalidActor, match="must be importable") as caught:
+            await runtime.spawn(UnknownType(), name="bad")
+        assert "test_handlers.UnknownType.note, " in str(caught.value)
         assert "test_handlers.py:" in str(caught.value)
         # Nothing is left of it: the name is free.
         await runtime.spawn(Plain(), name="bad")
+
+
+@attrs.define(eq=False)
+class Everything(Actor):
+    seen: list[object] = attrs.field(factory=list[object])
+
+    @receives
+    def note(self, message: Note) -> str:
+        return "note"
+
+    @receives(lane="control")
+    def anything(self, message: object) -> str:
+        self.seen.append(message)
+        return "anything"
+
+
+async def test_a_handler_of_object_takes_what_no_other_one_does() -> None:
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Everything(seen := []))
+        assert await ref.ask(Note("a"), timeout=1) == "note"
+        assert await ref.ask(Notes(), timeout=1) == "anything"
+        assert await ref.ask(Notes(), timeout=1) == "anything"
+        ref.tell(Unknown())
+        assert await ref.ask(Urgent("a"), timeout=1) == "anything"
+        assert seen == [Notes(), Notes(), Unknown(), Urgent("a")]
+        assert ref.statistics().handled == 5
+
+
+@pytest.mark.parametrize("actor", [Plain(), Everything()])
+async def test_what_is_no_attrs_object_is_refused_where_it_is_sent(actor: Actor) -> None:
+    async with open_runtime() as runtime, runtime.bus.subscribe("runtime.dead_letter.>") as dead_letters:
+        ref = await runtime.spawn(actor)
+        with pytest.raises(InvalidMessage, match=r"builtins\.str is no message type"):
+            ref.tell("hello")
+        with pytest.raises(InvalidMessage):
+            await ref.send({"type": "hello"})
+        with pytest.raises(TypeError):
+            await ref.ask(3, timeout=1)
+        assert read_all(dead_letters) == []
+
+
+@attrs.frozen
+class AskYourself:
+    question: object
+
+
+@attrs.define(eq=False)
+class Introvert(Actor):
+    when_started: object = None
+
+    async def started(self) -> None:
+        if self.when_started is not None:
+            await self.context.ref.ask(self.when_started, timeout=None)
+
+    @receives
+    async def ask_yourself(self, message: AskYourself) -> Any:
+        return await self.context.ref.ask(message.question, timeout=None)
+
+    @receives
+    async def note(self, message: Note) -> str:
+        return message.text
+
+    @receives(lane="control")
+    async def urgent(self, message: Urgent) -> str:
+        if message.text == "again":
+            await self.context.ref.ask(Urgent("never"), timeout=None)
+        return message.text
+
+
+async def test_an_actor_that_asks_itself_is_told_so() -> None:
+    async with open_runtime() as runtime:
+        for question in (AskYourself(Note("a")), Urgent("again")):
+            ref = await runtime.spawn(Introvert())
+            with pytest.raises(ActorCrashed) as crashed:
+                await ref.ask(question, timeout=1)
+            assert isinstance(crashed.value.__cause__, AskedItself)
+        for question in (Note("a"), Urgent("a")):
+            with pytest.raises(
+                AskedItself, match=r"asked itself for \w+, and could only answer after that"
+            ):
+                await runtime.spawn(Introvert(question))
+
+
+async def test_an_actor_may_ask_itself_for_what_its_other_lane_answers() -> None:
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Introvert())
+        assert await ref.ask(AskYourself(Urgent("a")), timeout=1) == "a"
 
 
 class Undecorated(Actor):
