@@ -26,6 +26,7 @@ from realtime_actors.transports import (
 
 from .admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback, parse_path
 from .authentication import authenticated, authenticator
+from .debug import DEBUG_PATH, show_actors
 from .outgoing import TOO_SLOW, weigher, write_events
 from .plain_http import health, load_page, not_found
 from .request import AgentFactory
@@ -93,7 +94,7 @@ class _Frontend:
 
 @attrs.define(eq=False)
 class Gateway(Actor):
-    """Serves frontends: `/ws/{user_id}/{session_id}`, `/healthz`, and a page at `/`.
+    """Serves frontends: `/ws/{user_id}/{session_id}`, `/healthz`, `/debug/actors`, and a page at `/`.
 
     `agent` makes the agent of a session from what the frontend asks for. Spawning it returns when connections are
     accepted, or raises `PortInUse`, `ListenFailed` or `InvalidCertificate`; `ask(GetStatus())` says where it
@@ -183,10 +184,13 @@ class Gateway(Actor):
             handler = self._refuse if isinstance(admission, Refusal) else self._converse
             return Upgrade(partial(handler, admission), choose_subprotocol(request))
         part = self._page.get(request.path)
-        if part is None and request.path != "/healthz":
+        if part is None and request.path not in ("/healthz", DEBUG_PATH):
             return not_found()
         if request.method not in ("GET", "HEAD"):
             return Response.text(405, "only GET is answered here", allow="GET, HEAD")
+        if request.path == DEBUG_PATH:
+            runtime = self.context._life.runtime  # pyright: ignore[reportPrivateUsage] - a context has no tree
+            return await show_actors(request, self.settings, runtime.tree)
         return part or health(sessions=len(self._frontends), max_sessions=self.settings.max_sessions)
 
     async def _admit(self, request: Request) -> Admission | Refusal:
