@@ -22,6 +22,7 @@ class Timer:
     """A message that an actor has coming, once or again and again. It ends with the life that set it."""
 
     __slots__ = (
+        "__weakref__",
         "_delay",
         "_interval",
         "_life",

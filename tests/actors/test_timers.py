@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from typing import Any
 
 import attrs
@@ -162,11 +164,13 @@ async def test_a_busy_actor_gets_one_tick_and_the_rest_are_counted(autojump_cloc
 
 async def test_a_stall_of_the_loop_brings_no_burst(mock_clock: MockClock) -> None:
     async with open_runtime() as runtime:
-        await runtime.spawn(Clock(ticks=(ticks := []), at_start=Arm(1, 1)))
+        ref = await runtime.spawn(Clock(ticks=(ticks := [])))
+        timer: Timer = await ref.ask(Arm(1, 1), timeout=1)
         await trio.testing.wait_all_tasks_blocked()
         mock_clock.jump(10.5)
         await trio.testing.wait_all_tasks_blocked()
         assert len(ticks) == 1
+        assert timer.missed == 9
         mock_clock.jump(0.4)
         await trio.testing.wait_all_tasks_blocked()
         assert len(ticks) == 1
@@ -251,6 +255,17 @@ async def test_a_timer_that_cannot_work_is_refused_at_once(arm: Arm, error: type
     async with open_runtime() as runtime:
         with pytest.raises(error, match=says):
             await runtime.spawn(Clock(at_start=arm))
+
+
+async def test_a_timer_that_is_over_is_forgotten(autojump_clock: MockClock) -> None:
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Clock())
+        timers = [weakref.ref(await ref.ask(Arm(delay), timeout=1)) for delay in (1, 2, 50)]
+        ref.tell(Disarm())
+        await trio.sleep(3)
+        await ref.ask(Arm(1), timeout=1)
+        gc.collect()
+        assert [timer() for timer in timers] == [None, None, None]
 
 
 async def test_many_timers_leave_nothing_behind(autojump_clock: MockClock) -> None:
