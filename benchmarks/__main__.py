@@ -1,0 +1,133 @@
+"""The command line: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from . import bounds, catalogue, machine, report
+from .runner import Result, play
+
+_EXAMPLES = """
+\b
+Examples:
+  python -m benchmarks                              everything
+  python -m benchmarks hop ask                      these two
+  python -m benchmarks kernel --json kernel.json    a group, and its numbers in a file
+  python -m benchmarks --quick --check              what CI runs, in under two minutes
+  python -m benchmarks bounds results.json          store what was reached as the bounds for --check
+"""
+
+
+class _RunByDefault(click.Group):
+    """A group in which what is no command is an argument of `run`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["run", *args]
+        elif args[0] == "--help":
+            args = ["run", "--help"]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_RunByDefault, context_settings={"max_content_width": 110})
+def main() -> None:
+    """Measure what the package costs."""
+
+
+@main.command(epilog=_EXAMPLES, context_settings={"max_content_width": 100})
+@click.argument("names", nargs=-1)
+@click.option("--list", "list_them", is_flag=True, help="Say which benchmarks there are, and end.")
+@click.option("--quick", is_flag=True, help="Fewer of them, shorter, in three rounds: under two minutes.")
+@click.option("--rounds", type=click.IntRange(1), help="Interleaved rounds of each.  [default: 5, with --quick 3]")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all numbers here.")
+@click.option("--check", is_flag=True, help="Exit with 1 when a ratio is worse than its stored bound by half.")
+def run(  # noqa: PLR0917 - click gives them by name
+    names: tuple[str, ...], list_them: bool, quick: bool, rounds: int | None, json_file: Path | None, check: bool
+) -> None:
+    """Run the benchmarks of these NAMES (or groups), or all.
+
+    Each number is the median of the rounds with the least and the most, and a ratio to the baseline's in the same
+    round. The table goes to stdout, what is under way to stderr.
+    """
+    try:
+        chosen = catalogue.select(names, quick=quick)
+    except catalogue.UnknownBenchmark as error:
+        raise click.UsageError(str(error)) from None
+    if list_them:
+        for each in chosen:
+            click.echo(f"{each.group:10} {each.label:32} {each.about}")
+        return
+    rounds = rounds or (3 if quick else 5)
+    where, start, progress = machine.look(), time.monotonic(), _Progress()
+    results = list(play(chosen, rounds, quick=quick, tell=progress.tell))
+    progress.end()
+    done = report.Report(
+        machine=where,
+        rounds=rounds,
+        quick=quick,
+        seconds=time.monotonic() - start,
+        load_after=os.getloadavg(),
+        results=results,
+    )
+    click.echo(report.table(done))
+    if json_file is not None:
+        json_file.write_bytes(report.dump(done))
+    if check:
+        _check(results)
+
+
+def _check(results: list[Result]) -> None:
+    problems = bounds.broken(results, bounds.load(bounds.BOUNDS))
+    problems += [
+        f"{result.label}: {outcome.target.measure} of {outcome.target.contestant} is more than {outcome.bound:g}"
+        for result in results
+        for outcome in result.outcomes()
+        if outcome.target.most is not None and not outcome.met
+    ]
+    for problem in problems:
+        click.echo(f"worse than the stored bound: {problem}", err=True)
+    if problems:
+        sys.exit(1)
+
+
+@main.command(name="bounds")
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def store_bounds(results: Path) -> None:
+    """Store the ratios in RESULTS (of --json) as the bounds for --check, beside those of other benchmarks."""
+    known = bounds.load(bounds.BOUNDS) if bounds.BOUNDS.exists() else {}
+    bounds.save(bounds.BOUNDS, known | bounds.of(_read(results).results))
+
+
+def _read(path: Path) -> report.Report:
+    try:
+        return report.load(path.read_bytes())
+    except ValueError as error:
+        raise click.ClickException(f"{path}: {error}") from None
+
+
+class _Progress:
+    """A line on stderr that says what is under way: overwritten on a terminal, else one for each benchmark."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._last = ""
+
+    def tell(self, text: str) -> None:
+        if self._live:
+            click.echo(f"\r{text:<100.100}", nl=False, err=True)
+        elif text.split(": round", 1)[0] != self._last:
+            self._last = text.split(": round", 1)[0]
+            click.echo(self._last, err=True)
+
+    def end(self) -> None:
+        if self._live:
+            click.echo(f"\r{'':<100}\r", nl=False, err=True)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")

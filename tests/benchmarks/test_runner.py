@@ -1,0 +1,135 @@
+"""How rounds are played, judged and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bounds, catalogue, report
+from benchmarks.benchmark import Benchmark, Contestant, Target, ThrownOut, Values
+from benchmarks.machine import look
+from benchmarks.runner import Result, play
+from benchmarks.statistics import Spread
+
+
+def _benchmark(*contestants: Contestant, targets: tuple[Target, ...] = ()) -> Benchmark:
+    return Benchmark(
+        group="g",
+        name="hop",
+        case="idle",
+        about="A hop.",
+        measures={"time": "µs", "p99": "ms"},
+        baseline="bare",
+        contestants=contestants,
+        targets=targets,
+    )
+
+
+def _takes(name: str, *times: float, ours: bool = False) -> Contestant:
+    rest = iter(times)
+    return Contestant(name, lambda _: {"time": next(rest)}, ours)
+
+
+def _result(*contestants: Contestant, rounds: int = 1, targets: tuple[Target, ...] = ()) -> Result:
+    (result,) = play([_benchmark(*contestants, targets=targets)], rounds, quick=False, tell=lambda _: None)
+    return result
+
+
+def test_the_rounds_of_contestants_are_interleaved() -> None:
+    played: list[str] = []
+
+    def note(name: str) -> Callable[[bool], Values]:
+        return lambda _: (played.append(name), {"time": 1.0})[1]
+
+    _result(Contestant("a", note("a")), Contestant("b", note("b")), rounds=3)
+    assert played == ["a", "b", "a", "b", "a", "b"]
+
+
+def test_a_round_that_was_thrown_out_is_played_again_and_reported() -> None:
+    numbers = count()
+
+    def late_at_first(_: bool) -> Values:
+        if not next(numbers):
+            raise ThrownOut("the generator was late")
+        return {"time": 2.0}
+
+    result = _result(Contestant("a", late_at_first), _takes("bare", 1.0))
+    assert result.thrown_out == ["a, round 1: the generator was late"]
+    assert result.ratio("a", "time") == Spread(2.0, 2.0, 2.0)
+
+
+def test_a_contestant_whose_rounds_were_all_thrown_out_has_no_value() -> None:
+    def late(_: bool) -> Values:
+        raise ThrownOut("the generator was late")
+
+    result = _result(Contestant("a", late, ours=True), _takes("bare", 1.0), targets=(Target("a", "time", ratio=2.0),))
+    assert result.values("a", "time") is None
+    assert not result.outcomes()[0].met
+    assert "no round of it counts" in report.table(_report(result))
+    assert bounds.broken([result], {result.label: {"a": {"time": 2.0}}})
+
+
+@pytest.mark.parametrize(("time", "broken"), [(2.9, False), (3.1, True)])
+def test_a_ratio_worse_than_its_bound_by_half_is_broken(time: float, broken: bool) -> None:
+    result = _result(_takes("a", time), _takes("bare", 1.0))
+    assert bool(bounds.broken([result], {result.label: {"a": {"time": 2.0}}})) is broken
+
+
+def test_bounds_are_kept_of_our_contestants_first_measure(tmp_path: Path) -> None:
+    stored = bounds.of([_result(_takes("a", 3.0, ours=True), _takes("bare", 2.0), _takes("other", 1.0))])
+    assert stored == {"hop · idle": {"a": {"time": 1.5}}}
+    bounds.save(tmp_path / "bounds.json", stored)
+    assert bounds.load(tmp_path / "bounds.json") == stored
+
+
+@pytest.mark.parametrize(
+    ("target", "met"),
+    [
+        (Target("a", "time", ratio=1.5), True),
+        (Target("a", "time", ratio=1.4), False),
+        (Target("a", "time", ratio=0.5, to="other"), True),
+        (Target("a", "time", most=3.0), True),
+        (Target("a", "time", most=2.9), False),
+    ],
+)
+def test_targets(target: Target, met: bool) -> None:
+    result = _result(_takes("a", 3.0), _takes("bare", 2.0), _takes("other", 6.0), targets=(target,))
+    (outcome,) = result.outcomes()
+    assert outcome.met is met
+    assert ("met " if met else "MISSED") in report.table(_report(result))
+
+
+def test_a_report_is_read_as_it_was_written() -> None:
+    written = _report(_result(_takes("a", 3.0), _takes("bare", 2.0), targets=(Target("a", "time", ratio=2.0),)))
+    assert report.load(report.dump(written)) == written
+    with pytest.raises(ValueError, match="no report"):
+        report.load(b'{"rounds": 5}')
+
+
+def test_benchmarks_are_chosen_by_group_name_or_label() -> None:
+    labels = [each.label for each in catalogue.every()]
+    assert len(set(labels)) == len(labels)
+    assert {each.name for each in catalogue.select(["hop"])} == {"hop"}
+    assert [each.label for each in catalogue.select(["hop · idle"])] == ["hop · idle"]
+    assert {each.group for each in catalogue.select(["kernel"])} == {"kernel"}
+    with pytest.raises(catalogue.UnknownBenchmark, match=r"there is no benchmark 'hup'; there are .*hop"):
+        catalogue.select(["hup"])
+
+
+def test_what_targets_and_baselines_name_is_there() -> None:
+    for benchmark in catalogue.every():
+        names = {each.name for each in benchmark.contestants}
+        assert benchmark.baseline in names
+        for target in benchmark.targets:
+            assert {target.contestant, target.to or benchmark.baseline} <= names
+            assert target.measure in benchmark.measures
+            assert (target.ratio is None) != (target.most is None)
+
+
+def _report(*results: Result) -> report.Report:
+    return report.Report(
+        machine=look(), rounds=1, quick=False, seconds=1.0, load_after=(0.0, 0.0, 0.0), results=list(results)
+    )
