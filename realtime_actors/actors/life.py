@@ -342,7 +342,7 @@ class LaneTask:
         if envelope.trace is not trace_context.get():
             trace_context.set(envelope.trace)
         try:
-            if self.life.runtime.instruments:
+            if self.life.slot.instruments:
                 result = await self._handle_observed(actor, entry, envelope)
             else:
                 result = entry.function(actor, envelope.message)
@@ -375,7 +375,7 @@ class LaneTask:
     async def _handle_observed(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> Any:
         runtime = self.life.runtime
         waited = runtime.now() - envelope.at
-        with handling(runtime.instruments, self.life.slot.path, envelope.message, envelope.trace, waited):
+        with handling(self.life.slot.instruments, self.life.slot.path, envelope.message, envelope.trace, waited):
             result = entry.function(actor, envelope.message)
             return await result if entry.is_async else result
 

@@ -48,11 +48,6 @@ class LaneQueue:
         """A queue with room for `capacity` messages."""
         return cls(*trio.open_memory_channel[Envelope](capacity))
 
-    def count_in(self) -> None:
-        """A message was queued."""
-        self.fill += 1
-        self.peak = max(self.peak, self.fill)
-
     def __len__(self) -> int:
         channel = self.receiver.statistics()
         handed_over = self.awaited and not channel.tasks_waiting_receive
@@ -118,7 +113,9 @@ class Mailbox:
             if lane == "control" or self.overflow in ("wait", "fail"):
                 raise self._full(lane) from None
             return self._push_out(envelope)
-        queue.count_in()
+        queue.fill += 1
+        if queue.fill > queue.peak:  # noqa: PLR1730 - half the time of max()
+            queue.peak = queue.fill
         return None
 
     async def put_when_room(self, lane: Lane, envelope: Envelope) -> Envelope | None:
@@ -129,7 +126,8 @@ class Mailbox:
             if lane == "control" or self.overflow != "wait":
                 raise
         await self.data.sender.send(envelope)
-        self.data.count_in()
+        self.data.fill += 1
+        self.data.peak = self.capacity
         return None
 
     def _push_out(self, envelope: Envelope) -> Envelope:

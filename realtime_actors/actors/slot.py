@@ -34,6 +34,7 @@ class Slot:
     def __init__(self, runtime: Runtime, group: Group, child: Child, path: str, name: str) -> None:
         cls = type(child.actor)
         self.runtime = runtime
+        self.instruments = runtime.instruments
         self.group = group
         self.path = path
         self.name = name
@@ -63,7 +64,9 @@ class Slot:
 
     def post(self, envelope: Envelope) -> None:
         """Queue a message. Raises `MailboxFull`; any other obstacle makes a dead letter, or fails the ask."""
-        entry = self._entry(envelope)
+        if self.instruments:
+            self._observe(envelope)
+        entry = self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
         if entry is None or self.stop_requested:
             self._refuse(envelope)
             return
@@ -71,7 +74,9 @@ class Slot:
 
     async def post_when_room(self, envelope: Envelope) -> None:
         """As `post`, waiting for room; where there is room it is no checkpoint."""
-        entry = self._entry(envelope)
+        if self.instruments:
+            self._observe(envelope)
+        entry = self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
         if entry is None or self.stop_requested:
             self._refuse(envelope)
             return
@@ -95,11 +100,9 @@ class Slot:
                 f"only answer after that: call {entry.function.__qualname__}, or tell"
             )
 
-    def _entry(self, envelope: Envelope) -> HandlerEntry | None:
-        if self.runtime.instruments:
-            envelope.at = self.runtime.now()
-            envelope.trace = sending(self.runtime.instruments, self.path, envelope.message, envelope.trace)
-        return self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
+    def _observe(self, envelope: Envelope) -> None:
+        envelope.at = self.runtime.now()
+        envelope.trace = sending(self.instruments, self.path, envelope.message, envelope.trace)
 
     def _posted(self, entry: HandlerEntry, envelope: Envelope, dropped: Envelope | None) -> None:
         if entry.lane == "control" and self.life is not None:
