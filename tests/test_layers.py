@@ -12,6 +12,7 @@ PACKAGE = Path(realtime_actors.__file__).parent
 
 LAYERS = [
     "actors",
+    "telemetry",
     "events",
     "audio",
     "transports",
@@ -28,10 +29,11 @@ LAYERS = [
 
 FORBIDDEN = {
     # Providers and simulators are checks of each other: what they shared would be checked by nobody.
-    "simulators": {"events", "providers", "agents", "rooms", "gateway"},
+    "simulators": {"telemetry", "events", "providers", "agents", "rooms", "gateway"},
     # The kernel's neighbours that know nothing of each other.
-    "audio": {"events"},
-    "transports": {"events", "audio"},
+    "events": {"telemetry"},
+    "audio": {"telemetry", "events"},
+    "transports": {"telemetry", "events", "audio"},
 }
 
 

@@ -1,8 +1,10 @@
 """Running a gateway with agents of one model: what `demo` and `serve` have in common."""
 
+import signal
 from collections.abc import Callable, Sequence
 
 import attrs
+import trio
 
 from realtime_actors.actors import Terminated, open_runtime
 from realtime_actors.agents import RealtimeAgent, Tool
@@ -10,6 +12,7 @@ from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE
 from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
 from realtime_actors.providers import RealtimeModel
+from realtime_actors.telemetry import dump_on_signal
 from realtime_actors.transports import WebSocketOptions
 
 __all__ = ["Agents", "host"]
@@ -39,9 +42,12 @@ class Agents:
 async def host(agents: Agents, settings: GatewaySettings, announce: Callable[[str], None]) -> None:
     """Serve frontends until cancelled; `announce` is given the gateway's URL (`ws://HOST:PORT`) when it listens.
 
-    Raises `PortInUse`, `ListenFailed`, or what the gateway crashed with.
+    SIGUSR1, where there is one, prints the actors to stderr. Raises `PortInUse`, `ListenFailed`, or what the gateway
+    crashed with, in groups.
     """
-    async with open_runtime(shutdown_timeout=GRACE) as runtime:
+    async with open_runtime(shutdown_timeout=GRACE) as runtime, trio.open_nursery() as nursery:
+        if hasattr(signal, "SIGUSR1"):
+            await nursery.start(dump_on_signal, runtime, signal.SIGUSR1)
         gateway = await runtime.spawn(Gateway(agents, settings), name="gateway")
         announce((await gateway.ask(GetStatus(), timeout=5)).url)
         ended: Terminated = await gateway.wait_stopped()
