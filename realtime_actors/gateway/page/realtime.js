@@ -19,6 +19,8 @@ const FINAL_CODES = new Set([1008, 4401, 4409]);
 const CONNECT_TIMEOUT = 15_000;
 /** Errors of this kind are about one request of ours; of another kind, while the agent starts, they say it will not. */
 const REQUEST_ERRORS = new Set(["invalid_request_error", "connection_error"]);
+/** Time constant (s) with which sound begins and ends in the middle of a reply: a cut would click. */
+const FADE = 0.0015;
 /** Bytes that may wait in the socket before microphone audio is dropped: some four seconds on the JSON wire. */
 const MOST_UNSENT = 256 * 1024;
 
@@ -64,6 +66,9 @@ export class RealtimeClient extends Emitter {
   #timer = 0;
   #attempts = 0;
   #wasReady = false;
+  #lastHeard = 0;
+  #pulse = 0; // timer
+  #canAsk = false;
 
   /**
    * @param {object} options
@@ -74,11 +79,14 @@ export class RealtimeClient extends Emitter {
    * @param {string} [options.token] what the gateway wants to see; it goes into a subprotocol, never into the URL
    * @param {object} [options.config] of the session: `instructions`, `agent_name`, `user_name`, …
    * @param {{first: number, most: number}} [options.backoff] the first and the longest pause before connecting again, ms
+   * @param {{every: number, within: number} | null} [options.heartbeat] after how long a silence the gateway is asked
+   *   whether it is still there, and within how long it must answer, ms; null: it is not asked
    */
-  constructor({ url, userId = "guest", sessionId = newSessionId(), wire = "json", token = "", config = {}, backoff }) {
+  constructor({ url, userId = "guest", sessionId = newSessionId(), wire = "json", token = "", config = {}, ...times }) {
     super();
     Object.assign(this, { url, userId, sessionId, wire, token, config });
-    this.backoff = { first: 500, most: 15_000, ...backoff };
+    this.backoff = { first: 500, most: 15_000, ...times.backoff };
+    this.heartbeat = times.heartbeat === null ? null : { every: 15_000, within: 5_000, ...times.heartbeat };
     this.state = "idle";
     this.audioDropped = 0;
   }
@@ -175,15 +183,54 @@ export class RealtimeClient extends Emitter {
     this.#timer = setTimeout(() => this.#lost({ code: 1006, reason: "no answer" }), CONNECT_TIMEOUT);
     socket.onopen = () => {
       clearTimeout(this.#timer);
+      this.#lastHeard = performance.now();
       this.createSession();
+      this.#beat(socket);
     };
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = (closed) => this.#lost(closed);
   }
 
+  /**
+   * A socket whose other end has vanished stays open for many minutes, and browsers show no pings to a page: so the
+   * gateway is asked by HTTP when nothing comes. Where that never worked (a content security policy), it says nothing.
+   */
+  async #beat(socket) {
+    if (!this.heartbeat) return;
+    const { every, within } = this.heartbeat;
+    const isOurs = () => this.#socket === socket;
+    const later = (ms) => new Promise((resolve) => (this.#pulse = setTimeout(resolve, ms)));
+    this.#canAsk ||= await this.#ask(within);
+    while (this.#canAsk && isOurs()) {
+      await later(Math.max(0, this.#lastHeard + every - performance.now()));
+      if (performance.now() - this.#lastHeard < every) continue;
+      const asked = performance.now();
+      let isThere = false;
+      while (!isThere && isOurs() && performance.now() - asked < within) {
+        isThere = (await this.#ask(within)) || this.#lastHeard > asked;
+        if (!isThere) await later(within / 5);
+      }
+      if (!isOurs()) return;
+      if (!isThere) return this.#lost({ code: 1006, reason: "no answer" });
+      this.#lastHeard = performance.now();
+    }
+  }
+
+  /** Whether the gateway answers, whatever it is. */
+  async #ask(within) {
+    const address = new URL("healthz", `${this.url.replace(/^ws/, "http").replace(/\/$/, "")}/`);
+    try {
+      await fetch(address, { mode: "no-cors", cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(within) });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Forget the socket; nothing of it is heard any more. */
   #leave(code) {
     clearTimeout(this.#timer);
+    clearTimeout(this.#pulse);
     const socket = this.#socket;
     this.#socket = null;
     if (socket) {
@@ -206,6 +253,7 @@ export class RealtimeClient extends Emitter {
   }
 
   #receive(data) {
+    this.#lastHeard = performance.now();
     let event;
     try {
       event = typeof data === "string" ? decodeJson(data) : decodeMsgpack(data);
@@ -262,6 +310,8 @@ export class Microphone {
     Object.assign(this, { rate, chunkMs });
     /** When it last heard something that is not its background noise (`performance.now()`); 0: never. */
     this.lastLoud = 0;
+    /** For how long it has heard that without a break, ms. */
+    this.loudMs = 0;
     /** RMS of the last piece, 0 to 1. */
     this.level = 0;
   }
@@ -321,18 +371,20 @@ export class Microphone {
   stop() {
     release(this.#stream, this.#context);
     this.#stream = this.#context = this.#asking = null;
-    this.level = 0;
+    this.level = this.loudMs = 0;
   }
 
   #listen(level) {
     this.level = level;
     this.#floor = Math.min(level, this.#floor * 1.005 + 1e-6); // falls at once, doubles in three seconds
-    if (level > Math.max(0.01, 3 * this.#floor)) this.lastLoud = performance.now();
+    const isLoud = level > Math.max(0.01, 3 * this.#floor);
+    this.loudMs = isLoud ? this.loudMs + this.chunkMs : 0;
+    if (isLoud) this.lastLoud = performance.now();
   }
 }
 
 /**
- * Plays replies one after another, each without gaps, and is silent at once when told so.
+ * Plays replies one after another, each without gaps, and is silent at once when told so: for good, or for a while.
  *
  * Little is handed to the audio thread ahead; the rest waits here. Events for `on`: `"start"` with `{id, at}` when a
  * reply's first sound leaves the speaker (`performance.now()`), `"stop"` with `{id, playedMs, flushed}`, and
@@ -341,9 +393,10 @@ export class Microphone {
 export class Player extends Emitter {
   #context = null;
   #out = null;
-  #replies = []; // {id, chunks: [AudioBuffer], ended, playedMs, started}
-  #playing = new Set(); // {reply, source, from, to} in the context's seconds
+  #replies = []; // {id, pieces: [{buffer, skip}], ended, playedMs, started, announced}; skip in seconds
+  #playing = new Set(); // {reply, piece, source, gain, from, to} in the context's seconds
   #next = 0;
+  #isHeld = false;
   #wasSpeaking = false;
 
   /** `rate` is the usual rate of the replies in Hz (another is converted); `mostMs` how much may wait to be played. */
@@ -359,7 +412,12 @@ export class Player extends Emitter {
 
   /** Whether something is played, or about to be. */
   get isSpeaking() {
-    return this.#playing.size > 0 || this.#replies.some((reply) => reply.chunks.length > 0);
+    return this.#playing.size > 0 || this.#replies.some((reply) => reply.pieces.length > 0);
+  }
+
+  /** Whether `hold` has stopped it. */
+  get isHeld() {
+    return this.#isHeld;
   }
 
   /** Whether the browser holds the sound back until the user clicks or types: then call `unlock` from there. */
@@ -388,10 +446,10 @@ export class Player extends Emitter {
     for (let i = 0; i < count; i++) samples[i] = view.getInt16(2 * i, true) / 32_768;
     let reply = this.#replies.find((each) => each.id === id);
     if (!reply) {
-      reply = { id, chunks: [], ended: false, playedMs: 0, started: false };
+      reply = { id, pieces: [], ended: false, playedMs: 0, started: false, announced: false };
       this.#replies.push(reply);
     }
-    reply.chunks.push(buffer);
+    reply.pieces.push({ buffer, skip: 0 });
     this.queuedMs += ms;
     this.#pump();
   }
@@ -403,26 +461,53 @@ export class Player extends Emitter {
     this.#pump();
   }
 
-  /** Silence, within a few milliseconds: of one reply, or of all. */
+  /** Silence, within a few milliseconds, and nothing more of what waited: of one reply, or of all. */
   flush(id) {
     const isMeant = (reply) => id === undefined || reply.id === id;
     const stopped = this.#replies.filter(isMeant);
+    if (id === undefined) this.#isHeld = false;
     if (stopped.length === 0) return;
-    const now = this.#context.currentTime;
-    for (const part of this.#playing) {
-      if (!isMeant(part.reply)) continue;
-      part.reply.playedMs += Math.max(0, Math.min(now, part.to) - part.from) * 1000;
-      part.source.onended = null;
-      part.gain.gain.setTargetAtTime(0, now, 0.0015); // a cut would click
-      part.source.stop(now + 0.01);
-      this.#playing.delete(part);
-    }
+    for (const part of this.#playing) if (isMeant(part.reply)) this.#cut(part);
     for (const reply of stopped) {
-      for (const { duration } of reply.chunks) this.queuedMs -= duration * 1000;
+      for (const { buffer, skip } of reply.pieces) this.queuedMs -= (buffer.duration - skip) * 1000;
       this.#close(reply, true);
     }
     this.#next = Math.max(0, ...[...this.#playing].map((part) => part.to));
     this.#pump();
+  }
+
+  /** Silence, within a few milliseconds, until `resume`: then it goes on where it was. What comes meanwhile waits. */
+  hold() {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    for (const part of [...this.#playing].reverse()) {
+      const { reply, piece } = part;
+      piece.skip += this.#cut(part);
+      this.queuedMs += (piece.buffer.duration - piece.skip) * 1000;
+      reply.pieces.unshift(piece);
+      reply.started = reply.announced; // what was not heard yet starts later
+    }
+    this.#next = 0;
+  }
+
+  /** Go on after `hold`. */
+  resume() {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#pump();
+  }
+
+  /** Stop a part at once; the seconds of it that were played. */
+  #cut(part) {
+    const now = this.#context.currentTime;
+    const played = Math.max(0, Math.min(now, part.to) - part.from);
+    part.reply.playedMs += played * 1000;
+    part.source.onended = null;
+    part.gain.gain.cancelScheduledValues(now).setTargetAtTime(0, now, FADE);
+    part.source.stop(now + 0.01);
+    part.isCut = true;
+    this.#playing.delete(part);
+    return played;
   }
 
   #ensure() {
@@ -437,12 +522,12 @@ export class Player extends Emitter {
 
   #pump() {
     const context = this.#context;
-    while (this.#replies.length > 0 && this.#next < context.currentTime + 1) {
-      const reply = this.#replies.find((each) => each.chunks.length > 0 || !each.ended);
-      if (!reply || reply.chunks.length === 0) break;
-      this.#schedule(reply, reply.chunks.shift());
+    while (!this.#isHeld && this.#replies.length > 0 && this.#next < context.currentTime + 1) {
+      const reply = this.#replies.find((each) => each.pieces.length > 0 || !each.ended);
+      if (!reply || reply.pieces.length === 0) break;
+      this.#schedule(reply, reply.pieces.shift());
     }
-    for (const reply of this.#replies.filter((each) => each.ended && each.chunks.length === 0)) {
+    for (const reply of this.#replies.filter((each) => each.ended && each.pieces.length === 0)) {
       if (![...this.#playing].some((part) => part.reply === reply)) this.#close(reply, false);
     }
     if (this.isSpeaking !== this.#wasSpeaking) {
@@ -451,40 +536,48 @@ export class Player extends Emitter {
     }
   }
 
-  #schedule(reply, buffer) {
+  #schedule(reply, piece) {
     const context = this.#context;
     if (this.#next < context.currentTime) {
       // The first piece, or the network was late: then wait for a little more before going on.
-      this.#next = context.currentTime + (reply.started ? 0.1 : 0.02);
+      this.#next = context.currentTime + (reply.started && piece.skip === 0 ? 0.1 : 0.02);
     }
+    const { buffer, skip } = piece;
+    const seconds = buffer.duration - skip;
     const source = new AudioBufferSourceNode(context, { buffer });
     const gain = new GainNode(context);
     source.connect(gain).connect(this.analyser);
-    const part = { reply, source, gain, from: this.#next, to: this.#next + buffer.duration };
+    if (skip > 0) gain.gain.setValueAtTime(0, this.#next).setTargetAtTime(1, this.#next, FADE);
+    const part = { reply, piece, source, gain, from: this.#next, to: this.#next + seconds, isCut: false };
     source.onended = () => {
       this.#playing.delete(part);
-      reply.playedMs += buffer.duration * 1000;
+      reply.playedMs += seconds * 1000;
       this.#pump();
     };
-    source.start(part.from);
+    source.start(part.from, skip);
     this.#playing.add(part);
     this.#next = part.to;
-    this.queuedMs = Math.max(0, this.queuedMs - buffer.duration * 1000);
-    if (!reply.started) this.#announce(part, buffer);
+    this.queuedMs = Math.max(0, this.queuedMs - seconds * 1000);
+    if (!reply.started) this.#announce(part);
   }
 
   /** Tell of the reply's first sound (not its first silence) when it is heard. */
-  #announce(part, buffer) {
-    const first = buffer.getChannelData(0).findIndex((sample) => Math.abs(sample) > 0.001);
+  #announce(part) {
+    const { buffer, skip } = part.piece;
+    const begin = Math.round(skip * buffer.sampleRate);
+    const first = buffer.getChannelData(0).subarray(begin).findIndex((sample) => Math.abs(sample) > 0.001);
     if (first < 0) return;
     part.reply.started = true;
     const heard = part.from + first / buffer.sampleRate;
     const tell = () => {
-      if (!this.#replies.includes(part.reply)) return; // flushed, or over
+      if (part.isCut || !this.#replies.includes(part.reply)) return; // held, flushed, or over
       const at = this.#performanceTime(heard);
       const early = at - performance.now();
       if (early > 1 || this.isLocked) setTimeout(tell, Math.max(early, 10));
-      else this.emit("start", { id: part.reply.id, at });
+      else {
+        part.reply.announced = true;
+        this.emit("start", { id: part.reply.id, at });
+      }
     };
     tell();
   }
@@ -507,17 +600,31 @@ export class Player extends Emitter {
  * Client, microphone and player as one: what is heard is sent, what comes is played, and an interruption silences the
  * speaker at once, whoever interrupts.
  *
+ * Whoever speaks over a reply is not kept waiting for the model to notice: a voice in the microphone holds the player, and
+ * when no `agent_input_started` confirms it in time, it was a cough, and the reply goes on where it was.
+ *
  * Events for `on`: `"latency"` with `{responseId, ms, after}`: from the end of the user's speech (or of a text's sending)
- * to the first sound of the answer.
+ * to the first sound of the answer; `"held"` with the microphone's level, and `"resumed"` after a false start.
  */
 export class Conversation extends Emitter {
   #open = new Set(); // replies that have not ended
   #silenced = new Set(); // those of them of which nothing more is played
   #asked = null;
+  #holding = 0; // timer
+  #bar = 0; // what is not louder than this holds nothing
 
-  constructor({ client, microphone = new Microphone(), player = new Player() }) {
+  /**
+   * @param {object} options
+   * @param {RealtimeClient} options.client
+   * @param {Microphone} [options.microphone]
+   * @param {Player} [options.player]
+   * @param {{afterMs: number, waitMs: number} | null} [options.bargeIn] the player is held after this much voice, and
+   *   waits for this long to be told that it was speech; null: only the model interrupts
+   */
+  constructor({ client, microphone = new Microphone(), player = new Player(), bargeIn = {} }) {
     super();
     Object.assign(this, { client, microphone, player });
+    this.bargeIn = bargeIn && { afterMs: 40, waitMs: 500, ...bargeIn };
     client.on("agent_response_created", ({ response_id }) => this.#open.add(response_id));
     client.on("agent_response_audio_delta", (event) => {
       this.#open.add(event.response_id);
@@ -531,6 +638,7 @@ export class Conversation extends Emitter {
     });
     client.on("agent_input_started", () => {
       this.#asked = null;
+      if (player.isSpeaking && !player.isHeld) this.#bar /= 2; // it was too high for this voice
       this.#silence();
     });
     client.on("agent_input_done", () => {
@@ -557,7 +665,10 @@ export class Conversation extends Emitter {
   /** Switch the microphone on. Raises MicrophoneError. Call it from a click. */
   async listen(onEnd) {
     this.player.unlock();
-    await this.microphone.start((pcm) => this.client.sendAudio(pcm, this.microphone.rate), onEnd);
+    await this.microphone.start((pcm) => {
+      this.#yield();
+      this.client.sendAudio(pcm, this.microphone.rate);
+    }, onEnd);
   }
 
   /** Switch the microphone off, and let what was said be answered. */
@@ -584,8 +695,24 @@ export class Conversation extends Emitter {
   }
 
   #silence() {
+    clearTimeout(this.#holding);
     for (const id of this.#open) this.#silenced.add(id);
     this.player.flush();
+  }
+
+  /** Hold the player when somebody speaks over it. */
+  #yield() {
+    const { bargeIn, microphone, player } = this;
+    if (!bargeIn || microphone.loudMs < bargeIn.afterMs || microphone.level <= this.#bar) return;
+    if (!player.isSpeaking || player.isHeld) return;
+    const { level } = microphone;
+    player.hold();
+    this.emit("held", level);
+    this.#holding = setTimeout(() => {
+      this.#bar = 2 * level; // as loud a noise, or the reply's own echo, does not stop it again
+      player.resume();
+      this.emit("resumed");
+    }, bargeIn.waitMs);
   }
 }
 
