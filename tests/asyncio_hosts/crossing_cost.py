@@ -68,7 +68,7 @@ async def _measure(messages: int, rounds: int) -> Cost:
     async with open_runtime(capacity=messages + 1, blocked_after=None, lane_held_after=None) as runtime:
         token = await runtime.run(token_of)
         sink = await runtime.spawn(Sink(), capacity=messages + 1)
-        crossing = runtime._thread.to_trio  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what is measured
+        crossing = runtime._thread.to_trio  # pyright: ignore[reportPrivateUsage] - what is measured
         loop = asyncio.get_running_loop()
         pieces = [Piece(number) for number in range(messages)]
 
@@ -95,13 +95,16 @@ async def _measure(messages: int, rounds: int) -> Cost:
             assert after - before == messages
             return took
 
+        def put_singly(function: Callable[[Piece], object], piece: Piece) -> None:
+            token.run_sync_soon(function, piece)
+
         def tell_singly(piece: Piece) -> None:
             token.run_sync_soon(sink.ref.tell_or_dead_letter, piece)
 
         results = [
             (
                 await flood(crossing.put_if_room),
-                await flood(token.run_sync_soon),
+                await flood(put_singly),
                 await flood_actor(sink.tell),
                 await flood_actor(tell_singly),
             )
