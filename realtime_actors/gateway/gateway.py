@@ -144,6 +144,7 @@ class Gateway(Actor):
             ),
             max_connections=settings.max_sessions + _VISITORS,
             max_connections_per_address=settings.max_connections_per_address,
+            max_new_connections_per_second=settings.max_new_connections_per_second,
             max_requests=_REQUESTS,
             request_timeout=settings.request_timeout,
         )

@@ -43,6 +43,7 @@ T = TypeVar("T")
 _EVENT_SIZE = 500  # bytes that an event takes beside what it carries, about
 _LOOK_AGAIN = 0.25  # seconds
 _LARGE_FRAME = 64 * 1024
+_MOST_COMPLAINTS = 20  # in a second
 _CREATE_FIRST = "there is no session yet: send client_session_create first"
 
 
@@ -97,6 +98,10 @@ class FrontendSession(Actor):
     """Infinity while one is running."""
     _end_reason: str = attrs.field(init=False, default="server_stopped")
     _last_complaint: float = attrs.field(init=False, default=float("-inf"))
+    _second_began: float = attrs.field(init=False, default=float("-inf"))
+    _complaints: int = attrs.field(init=False, default=0)
+    """How many more frames that are no events are answered in this second."""
+    _unanswered: int = attrs.field(init=False, default=0)
 
     async def started(self) -> None:
         """Begin to read."""
@@ -185,7 +190,7 @@ class FrontendSession(Actor):
         try:
             event = self.admission.wire.decode_client(frame)
         except DecodeError as error:
-            self._error("invalid_event", str(error))
+            self._complain(str(error))
             return None
         if isinstance(event, ClientResponseCancel):
             self._cancel(event)
@@ -262,7 +267,7 @@ class FrontendSession(Actor):
 
     def _fail_to_create(self, code: str, message: str, error_type: str = "server_error") -> None:
         self._error(code or "agent_not_started", message, error_type)
-        self._is_open = False
+        self._end_session("agent_not_started")
         self._without_session.deadline = trio.current_time() + self.settings.hello_timeout
 
     async def _end(self) -> None:
@@ -358,6 +363,20 @@ class FrontendSession(Actor):
             self._is_open = False
             self._without_session.deadline = trio.current_time() + self.settings.hello_timeout
             self._say(ServerSessionEnded(self.admission.session_id, {"reason": reason}))
+
+    def _complain(self, words: str) -> None:
+        """Tell the frontend that a frame is no event; of more than some in a second, how many there were."""
+        now = trio.current_time()
+        if now >= self._second_began + 1.0:
+            self._second_began, self._complaints = now, _MOST_COMPLAINTS
+        if not self._complaints:
+            self._unanswered += 1
+            return
+        self._complaints -= 1
+        if self._unanswered:
+            words += f" ({self._unanswered} more before it were no events either, and not answered)"
+            self._unanswered = 0
+        self._error("invalid_event", words)
 
     def _error(
         self, code: str, message: str, error_type: str = "invalid_request_error", *, audio: bool = False

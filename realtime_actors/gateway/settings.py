@@ -73,6 +73,9 @@ class GatewaySettings:
     max_connections_per_address: int | None = attrs.field(default=100, validator=_at_least(1))
     """From one IPv4 address, or one IPv6 network of 64 bits, the page's among them; more are answered with 429. None,
     for a gateway behind a proxy, is any number."""
+    max_new_connections_per_second: float | None = attrs.field(default=50.0, validator=_at_least(1))
+    """From one address, likewise, in the long run; five seconds' worth may come at once. More wait their turn. None is
+    any number."""
     max_messages_per_second: float | None = attrs.field(default=150.0, validator=_at_least(1))
     """In the long run; pieces of messages and pings count as one each. Over it reading stops until the time is made
     up. None is any number. Speech in pieces of 20 ms is 50."""

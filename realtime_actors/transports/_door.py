@@ -8,7 +8,13 @@ from contextlib import contextmanager
 import attrs
 import trio
 
+from realtime_actors.transports._pace import TokenBucket
+
 __all__ = ["Door", "network_of"]
+
+
+_BURST = 5.0  # seconds' worth of new connections that may come at once
+_ADDRESSES = 1024  # of which it is known how fast they came; others begin anew
 
 
 def network_of(host: str) -> str:
@@ -31,26 +37,44 @@ class Door:
     max_connections: int
     max_per_address: int | None
     max_requests: int
+    max_new_per_second: float | None = None
+    longest_pause: float = 0
+    """Seconds for which a new connection may be held back when its address was too fast."""
     open: int = attrs.field(init=False, default=0)
     refusing: int = attrs.field(init=False, default=0)
     _by_address: Counter[str] = attrs.field(init=False, factory=Counter[str])
+    _arrivals: dict[str, TokenBucket] = attrs.field(init=False, factory=dict[str, TokenBucket])
+    """The address that came last at the end."""
     _requests: dict[trio.CancelScope, None] = attrs.field(init=False, factory=dict[trio.CancelScope, None])
 
-    def refusal(self, address: str) -> tuple[int, str] | None:
+    def refusal(self, address: str, now: float) -> tuple[int, str] | None:
         """The HTTP status and the words for one more connection of an address, if there is no room for it."""
         if self.max_per_address is not None and self._by_address[address] >= self.max_per_address:
             return 429, f"there are {self.max_per_address} connections from your address already; close some"
         if self.open >= self.max_connections:
             return 503, "too many connections; try again later"
+        if self._pause(address, 0, now) > self.longest_pause:
+            return 429, f"more than {self.max_new_per_second:g} new connections a second from your address; wait a bit"
         return None
 
+    def _pause(self, address: str, count: int, now: float) -> float:
+        """How many seconds so many new connections of an address have to wait."""
+        rate = self.max_new_per_second
+        if rate is None:
+            return 0
+        arrivals = self._arrivals.pop(address, None) or TokenBucket(rate, rate * _BURST, rate * _BURST)
+        if len(self._arrivals) >= _ADDRESSES:
+            del self._arrivals[next(iter(self._arrivals))]
+        self._arrivals[address] = arrivals
+        return arrivals.take(count, now)
+
     @contextmanager
-    def enter(self, address: str) -> Generator[None]:
-        """Count a connection."""
+    def enter(self, address: str, now: float) -> Generator[float]:
+        """Count a connection; gives the seconds for which it has to wait at first."""
         self.open += 1
         self._by_address[address] += 1
         try:
-            yield
+            yield self._pause(address, 1, now)
         finally:
             self.open -= 1
             self._by_address[address] -= 1

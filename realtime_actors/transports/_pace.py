@@ -9,25 +9,20 @@ _LEAST_READ = 256  # bytes that a read counts at least, so that a stream in sing
 
 @attrs.define
 class TokenBucket:
-    """So much a second in the long run, `burst` at once. Pure: it is told the time, in seconds.
-
-    It begins with a second's worth: who connects again and again shall not get a whole burst each time.
-    """
+    """So much a second in the long run, `burst` at once. Pure: it is told the time, in seconds."""
 
     rate: float
     burst: float
-    _level: float = attrs.field(init=False)
+    level: float
+    """What there is, less than none when more was taken."""
     _at: float | None = attrs.field(init=False, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        self._level = min(self.rate, self.burst)
 
     def take(self, amount: float, now: float) -> float:
         """Take `amount`, more than there is if need be; gives the seconds until that is paid back, 0 for none."""
         passed = 0.0 if self._at is None else max(now - self._at, 0)
-        self._level = min(self.burst, self._level + passed * self.rate) - amount
+        self.level = min(self.burst, self.level + passed * self.rate) - amount
         self._at = now
-        return max(-self._level / self.rate, 0.0)
+        return max(-self.level / self.rate, 0.0)
 
 
 @attrs.define
@@ -51,8 +46,14 @@ class Pace:
     _over_since: float | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        self._of_frames = None if self.frames is None else TokenBucket(self.frames, self.frames * self.burst)
-        self._of_bytes = None if self.bytes is None else TokenBucket(self.bytes, self.bytes * self.burst)
+        self._of_frames = self._bucket(self.frames)
+        self._of_bytes = self._bucket(self.bytes)
+
+    def _bucket(self, rate: float | None) -> TokenBucket | None:
+        if rate is None:
+            return None
+        # A second's worth at first: who connects again and again shall not get a whole burst each time.
+        return TokenBucket(rate, rate * self.burst, min(rate, rate * self.burst))
 
     def count_read(self, size: int) -> None:
         """So many bytes were read."""

@@ -12,6 +12,7 @@ import attrs
 import h11
 import trio
 
+from realtime_actors.transports._turns import Turns
 from realtime_actors.transports.errors import ConnectFailed, ConnectStage, HandshakeRejected
 from realtime_actors.transports.handshake import (
     Target,
@@ -37,6 +38,8 @@ class Opened:
     """WebSocket bytes that came in one read with the end of the handshake."""
     subprotocol: str | None
     remote: str
+    turns: Turns = attrs.field(factory=Turns, repr=False)
+    """Taken before much that was read is parsed; a server's connections share theirs."""
 
 
 class StreamTransport(Transport):

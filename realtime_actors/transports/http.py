@@ -17,6 +17,7 @@ import h11
 import trio
 
 from realtime_actors.transports._door import Door, network_of
+from realtime_actors.transports._turns import Turns
 from realtime_actors.transports.client import Opened, StreamTransport, next_event
 from realtime_actors.transports.errors import ConnectionClosed, ListenFailed, PortInUse
 from realtime_actors.transports.handshake import accept_token, header_map, offered_subprotocols, wants_upgrade
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 _RECEIVE_SIZE = 4096  # what a request may exceed its limits by
 _REFUSALS = 64  # connections over the limit that are told so at a time; more are dropped without a word
+_PASSES = 8  # of the event loop from one request, or new WebSocket, to the next
 _LINGER = 2.0  # seconds that a client may take to hang up after its answer
 
 
@@ -114,6 +116,9 @@ class ServerOptions:
     """Open at a time; more are answered with 503."""
     max_connections_per_address: int | None = None
     """From one IPv4 address, or one IPv6 network of 64 bits; more are answered with 429. None is any number."""
+    max_new_connections_per_second: float | None = None
+    """From one address, likewise; five seconds' worth may come at once. Those over it wait, up to `request_timeout`;
+    who would wait longer is answered with 429. None is any number."""
     max_requests: int = 100
     """Connections at a time that are no WebSocket, or not yet; for one more the oldest of them is cut."""
     max_head_size: int = 16384
@@ -153,7 +158,13 @@ async def serve(
     Raises `PortInUse` or `ListenFailed`.
     """
     options = options or ServerOptions()
-    door = Door(options.max_connections, options.max_connections_per_address, options.max_requests)
+    door = Door(
+        options.max_connections,
+        options.max_connections_per_address,
+        options.max_requests,
+        options.max_new_connections_per_second,
+        options.request_timeout,
+    )
     server = _Server(respond, transport or TrioWebSocketTransport(), options, ssl_context, door)
     listeners = await _listen(host, port)
     address = Address(host, listeners[0].socket.getsockname()[1])
@@ -227,18 +238,20 @@ class _Server:
     options: ServerOptions
     ssl_context: ssl.SSLContext | None
     door: Door
+    turns: Turns = attrs.field(init=False, factory=Turns)
 
     async def connection(self, stream: trio.SocketStream) -> None:
         """Serve one connection; only a cancellation comes out of it."""
         try:
             remote, address = _peer(stream)
-            refusal = self.door.refusal(address)
+            now = trio.current_time()
+            refusal = self.door.refusal(address, now)
             if refusal is None:
-                with self.door.enter(address):
-                    await self._exchange(stream, remote, None)
+                with self.door.enter(address, now) as pause:
+                    await self._exchange(stream, remote, None, pause)
             elif self.door.refusing < _REFUSALS:
                 with self.door.refuse():
-                    await self._exchange(stream, remote, Response.text(*refusal))
+                    await self._exchange(stream, remote, Response.text(*refusal), 0)
         except trio.BrokenResourceError as error:
             logger.debug("a client hung up: %r", error)
         except Exception:
@@ -246,11 +259,19 @@ class _Server:
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _exchange(self, socket: trio.SocketStream, remote: str, refusal: Response | None) -> None:
-        with self.door.request() as scope:
+    async def _exchange(self, socket: trio.SocketStream, remote: str, refusal: Response | None, pause: float) -> None:
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.options.max_head_size)
+        with self.door.request() as asking:
+            if pause:
+                await trio.sleep(pause)
             stream = await self._secure(socket)
-            http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.options.max_head_size)
             request = await self._read(http, stream, remote)
+        if asking.cancelled_caught:
+            _log_cut(remote)
+            return
+        # Nobody is cut in this line, which goes on by itself: hundreds may come back at once and mean well.
+        await self.turns.wait(_PASSES)
+        with self.door.request() as answering:
             answer = request if isinstance(request, Response) else refusal or await self._decide(request)
             if isinstance(request, Request) and isinstance(answer, Upgrade):
                 opened = await self._switch(http, stream, request, answer)
@@ -258,8 +279,8 @@ class _Server:
                 head_only = isinstance(request, Request) and request.method == "HEAD"
                 await self._answer(http, stream, cast("Response", answer), head_only)
                 return
-        if scope.cancelled_caught:
-            logger.debug("the connection of %s was cut: it took long, and others waited", remote)
+        if answering.cancelled_caught:
+            _log_cut(remote)
             return
         async with self.transport.wrap(opened, client=False, options=self.options.websocket) as websocket:
             await run_handler(answer.handler, websocket)
@@ -267,11 +288,13 @@ class _Server:
     async def _secure(self, socket: trio.SocketStream) -> trio.abc.Stream:
         if self.ssl_context is None:
             return socket
-        stream = trio.SSLStream(socket, self.ssl_context, server_side=True, https_compatible=True)
+        taking_turns = _TakingTurns(socket, self.turns)
+        stream = trio.SSLStream(taking_turns, self.ssl_context, server_side=True, https_compatible=True)
         with trio.move_on_after(self.options.request_timeout) as handshake:
             await stream.do_handshake()
         if handshake.cancelled_caught:
             raise trio.BrokenResourceError("the TLS handshake took too long")
+        taking_turns.is_done = True
         return stream
 
     async def _read(self, http: h11.Connection, stream: trio.abc.Stream, remote: str) -> Request | Response:
@@ -343,7 +366,36 @@ class _Server:
             trailing=http.trailing_data[0],
             subprotocol=upgrade.subprotocol,
             remote=request.remote,
+            turns=self.turns,
         )
+
+
+@attrs.define(eq=False)
+class _TakingTurns(trio.abc.Stream):
+    """A stream on which a TLS handshake goes on: a step of it takes milliseconds, in one piece."""
+
+    stream: trio.SocketStream
+    turns: Turns
+    is_done: bool = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self.stream.receive_some(max_bytes)
+        if not self.is_done:
+            await self.turns.wait(_PASSES)
+        return data
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
+def _log_cut(remote: str) -> None:
+    logger.debug("the connection of %s was cut: it took long, and others waited", remote)
 
 
 def _is_closed(error: Exception) -> bool:

@@ -16,6 +16,8 @@ exact and saves a wake-up. The fences, each with a test in `tests/transports`:
 - a send that fails would lose what the peer said before it closed (`_TrioWebSocket._salvage`);
 - one read may hold ten thousand empty frames, which would be parsed while nothing else runs (`_Frames.events`
   stops after some, and `_GuardedStream` lets others run before it goes on);
+- a hundred peers that send much at the same time would all be parsed in one pass of the loop (`Turns`);
+- a message that says that it is too large would be read up to the limit (`_Frames` refuses its head);
 - nothing limits how fast a peer sends pings, or pieces of messages that never end (`Pace`).
 """
 
@@ -27,10 +29,13 @@ import trio
 import trio_websocket
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Pong, Request, TextMessage
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import FrameDecoder, FrameProtocol, Opcode, RsvBits
 from wsproto.utilities import LocalProtocolError
 
 from realtime_actors.transports._inbox import Inbox, payload_size
 from realtime_actors.transports._pace import Pace
+from realtime_actors.transports._turns import Turns
 from realtime_actors.transports.client import Opened, StreamTransport
 from realtime_actors.transports.errors import ConnectionClosed
 from realtime_actors.transports.websocket import WebSocket, WebSocketOptions, WebSocketStatistics
@@ -40,6 +45,7 @@ __all__ = ["TrioWebSocketTransport"]
 _BATCH = 32  # frames that are parsed before others have their turn: about a third of a millisecond
 _NOTHING_NEW = b"\0"  # what the library is given in place of data, since nothing would mean the end
 _LIMITED_RECEIVE_SIZE = 16384  # of a peer whose rate is limited: nobody waits long for one that sends much
+_MUCH = _LIMITED_RECEIVE_SIZE  # bytes in one read, which take some 50 µs to parse
 _RECEIVE_SIZE = 65536  # 4 KiB, the library's own, costs a third more CPU at 5 KB and more than twice at 50 KB
 
 
@@ -82,7 +88,7 @@ class _TrioWebSocket(WebSocket):
             opened.trailing, self._inbox, self._pace, self._start_closing, client=client, options=options
         )
         self._stream = _GuardedStream(
-            opened.stream, self._inbox, self._frames, close=self._start_closing, cut=self._cut
+            opened.stream, self._inbox, self._frames, opened.turns, close=self._start_closing, cut=self._cut
         )
         self._link = _Link(
             self._stream,
@@ -236,7 +242,8 @@ class _Frames(Connection):
         self._size = 0
         self._fragments: io.StringIO | io.BytesIO | None = None
         self._unreadable = False
-        super().__init__(ConnectionType.CLIENT if client else ConnectionType.SERVER, trailing_data=trailing)
+        kind = ConnectionType.CLIENT if client else ConnectionType.SERVER
+        super().__init__(kind, [_Heads(self._check_size)], trailing)
 
     def send(self, event: Event) -> bytes:
         if isinstance(event, Request):
@@ -268,11 +275,14 @@ class _Frames(Connection):
             if self.is_behind:
                 return
 
+    def _check_size(self, size: int) -> None:
+        # What comes of the message after this is parsed and discarded, so that the peer's Close is found behind it.
+        if self._size + size > self._max_message_size:
+            self._close(1009, f"a message is limited to {self._max_message_size} bytes", True)
+
     def _take(self, event: TextMessage | BytesMessage) -> None:
         data = event.data if isinstance(event.data, str) else bytes(event.data)
         self._size += payload_size(data)
-        if self._size > self._max_message_size:
-            self._close(1009, f"a message is limited to {self._max_message_size} bytes", True)
         if not self._inbox.closed:
             if self._fragments is None and event.message_finished:
                 self._inbox.put(data, self._size)
@@ -296,6 +306,28 @@ class _Frames(Connection):
             self._inbox.put(self._fragments.getvalue(), self._size)
 
 
+class _Heads(Extension):
+    """No extension, but where wsproto lets one look at the head of a frame before its payload is there."""
+
+    name = ""
+
+    def __init__(self, check_size: Callable[[int], None]) -> None:
+        self._check_size = check_size
+
+    def enabled(self) -> bool:
+        return True
+
+    def offer(self) -> bool:
+        return False
+
+    def frame_inbound_header(
+        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
+    ) -> RsvBits:
+        if not opcode.iscontrol():
+            self._check_size(payload_length)
+        return RsvBits(False, False, False)
+
+
 class _GuardedStream(trio.abc.Stream):
     """The stream as the library sees it: stops reading while the inbox is full, and dies of a torn send."""
 
@@ -304,6 +336,7 @@ class _GuardedStream(trio.abc.Stream):
         stream: trio.abc.Stream,
         inbox: Inbox,
         frames: "_Frames",
+        turns: Turns,
         *,
         close: Callable[[int, str, bool], None],
         cut: Callable[[str], None],
@@ -311,6 +344,7 @@ class _GuardedStream(trio.abc.Stream):
         self._stream = stream
         self._inbox = inbox
         self._frames = frames
+        self._turns = turns
         self._close = close
         self._cut = cut
         self._torn = False
@@ -336,10 +370,12 @@ class _GuardedStream(trio.abc.Stream):
         await self._inbox.wait_for_room()
         await self._keep_pace()
         if self._frames.is_behind:
-            await trio.lowlevel.checkpoint()
+            await self._turns.wait()
             return _NOTHING_NEW
         data = await self._stream.receive_some(max_bytes)
         self._frames.pace.count_read(len(data))
+        if len(data) >= _MUCH:
+            await self._turns.wait()
         return data
 
     async def _keep_pace(self) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
+import pytest
 import trio
-from gateway_client import Frontend, Served, open_gateway
+from gateway_client import Frontend, Served, client_frame, open_gateway, raw_frontend
+from trio.testing import MockClock
 
 from realtime_actors.actors import Actor
 from realtime_actors.agents import RealtimeAgent, frontend_tool, tool
@@ -30,6 +33,7 @@ from realtime_actors.events import (
     ServerSessionCreated,
     ServerSessionEnded,
     ServerSessionUpdated,
+    encode_json,
 )
 from realtime_actors.gateway import AgentRequest
 from realtime_actors.providers import OpenAIRealtimeModel
@@ -47,6 +51,12 @@ open_window = frontend_tool(
 )
 
 
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Jumps once nothing has happened for 20 ms: the loopback takes its time."""
+    return MockClock(autojump_threshold=0.02)
+
+
 @attrs.define
 class Stack:
     simulator: OpenAISimulator
@@ -54,7 +64,7 @@ class Stack:
 
 
 @asynccontextmanager
-async def stack(brain: Brain, *, speed: float = 50.0, key: str = "good-key") -> AsyncGenerator[Stack]:
+async def stack(brain: Brain, *, speed: float = 50.0, key: str = "good-key", **settings: Any) -> AsyncGenerator[Stack]:
     """The simulator and a gateway whose agents talk to it."""
     simulator = OpenAISimulator(brain=brain, speed=speed, seed=1)
 
@@ -69,7 +79,7 @@ async def stack(brain: Brain, *, speed: float = 50.0, key: str = "good-key") -> 
 
     async with trio.open_nursery() as nursery:
         await nursery.start(simulator.serve)
-        async with open_gateway(factory) as served:
+        async with open_gateway(factory, **settings) as served:
             yield Stack(simulator, served)
         nursery.cancel_scope.cancel()
 
@@ -175,6 +185,7 @@ async def test_a_key_that_is_refused() -> None:
         error = await frontend.until(AgentError)
         assert "bad-key" not in error.message
         assert error.code == "invalid_api_key"
+        assert (await frontend.until(ServerSessionEnded)).metadata == {"reason": "agent_not_started"}
         await frontend.say(ClientSessionCreate())
         assert isinstance(await frontend.hear(), ServerSessionCreated)
 
@@ -235,3 +246,23 @@ async def test_a_frontend_that_leaves_in_mid_sentence() -> None:
                 await trio.sleep(0.01)
         await running.served.until(lambda status: status.sessions == 0)
         assert running.served.paths() == []
+
+
+async def test_a_frontend_that_vanishes_without_a_word(autojump_clock: MockClock) -> None:
+    """As when a laptop's lid is shut in mid sentence: no FIN comes, and no pong. Its agent and its provider end."""
+    async with (
+        stack(ScriptedBrain(default=[Endless()]), speed=1.0, ping_interval=20) as running,
+        raw_frontend(running.served) as stream,
+    ):
+        await stream.send_all(client_frame(encode_json(ClientSessionCreate())))
+        await stream.send_all(client_frame(encode_json(ClientTextAppend("s1", "talk"))))
+        heard = b""
+        while AgentResponseAudioDelta.type.encode() not in heard:
+            heard += await stream.receive_some()
+        start = trio.current_time()
+        assert running.simulator.statistics().open_connections == 1
+        with trio.fail_after(60):
+            while running.simulator.statistics().open_connections or running.served.paths():  # noqa: ASYNC110
+                await trio.sleep(0.5)
+        assert trio.current_time() - start <= 20 + 10 + 2  # the ping, its pong, and some for the end of each
+        assert (await running.served.status()).sessions == 0

@@ -222,7 +222,11 @@ async def test_an_agent_that_does_not_start(failure: Exception, code: str, words
         assert error.code == code
         assert words in error.message
         assert "sk-" not in error.message
-        await frontend.create()
+        if where == "spawn":  # there was a session already: what began has an end
+            assert await frontend.hear() == ServerSessionEnded("s1", {"reason": "agent_not_started"})
+        await frontend.say(ClientSessionCreate())
+        assert isinstance(await frontend.hear(), ServerSessionCreated)
+        assert isinstance(await frontend.hear(), AgentReady)
 
 
 async def test_a_config_of_the_wrong_type() -> None:

@@ -1,5 +1,6 @@
 """Hostile clients, byte by byte: each does no harm, and a frontend beside them goes on."""
 
+import os
 import resource
 import socket
 import struct
@@ -8,11 +9,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
+import attrs
 import pytest
 import trio
-from gateway_client import Frontend, Served, client_frame, open_gateway
+from gateway_client import Frontend, Parrot, Served, client_frame, open_gateway
 from trio.testing import MockClock
 
+from realtime_actors.actors import receives
 from realtime_actors.events import (
     AgentError,
     AgentResponseAudioTranscriptDelta,
@@ -220,6 +223,49 @@ async def test_msgpack_that_unpacks_to_eighty_times_its_size() -> None:
         finally:
             tracemalloc.stop()
     assert peak < 20_000_000
+
+
+async def test_large_frames_that_end_at_the_same_moment() -> None:
+    """Of ten frontends: one is decoded in each pass of the loop, and small ones go before."""
+    passes, heard = Passes(), list[tuple[str, int]]()
+
+    @attrs.define(eq=False)
+    class Listener(Parrot):
+        @receives
+        async def text(self, event: ClientTextAppend) -> None:
+            heard.append((self.context.name, passes.count))
+
+    large = frame(1, encode_json(ClientTextAppend("s", "x" * 70_000)).encode())
+    async with (
+        open_gateway(lambda _: Listener(), max_bytes_per_second=None) as served,
+        served.connect("good") as frontend,
+        AsyncExitStack() as stack,
+    ):
+        await frontend.create()
+        streams = [await stack.enter_async_context(tcp(served)) for _ in range(10)]
+        for number, stream in enumerate(streams):
+            await upgrade(stream, f"large{number}")
+            await stream.send_all(CREATE + large[:-10])
+        await served.until(lambda _: len(served.paths(".gateway-large")) == len(streams))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        trio.lowlevel.add_instrument(passes)
+        for stream in streams:
+            os.write(stream.socket.fileno(), large[-10:])  # in one pass of the loop
+        await frontend.say(ClientTextAppend("good", "hello"))
+        await served.until(lambda _: len(heard) == len(streams) + 1)
+    counts = [count for name, count in heard if name != "gateway-good"]
+    assert len(set(counts)) == len(streams)
+    assert [name for name, _ in heard].index("gateway-good") < 5
+
+
+@attrs.define(eq=False)
+class Passes(trio.abc.Instrument):
+    """Counts the passes of the event loop."""
+
+    count: int = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
 
 
 async def test_a_thousand_connections_that_never_speak() -> None:

@@ -20,7 +20,7 @@ amounts = st.floats(0, 1e6)
 @given(st.floats(0.1, 1e6), st.floats(0.1, 60), st.lists(st.tuples(st.floats(0, 100), amounts), min_size=1))
 def test_a_bucket(rate: float, burst: float, steps: list[tuple[float, float]]) -> None:
     """Who waits as told takes in all no more than the burst and the rate allow, and the last amount."""
-    bucket = TokenBucket(rate, rate * burst)
+    bucket = TokenBucket(rate, rate * burst, rate * burst)
     now = taken = 0.0
     for pause, amount in steps:
         now += pause
