@@ -1,0 +1,121 @@
+"""What a script for a model is written in: what the agent is to say, and what the model then says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+import attrs
+
+from realtime_actors.events import (
+    ModelCommand,
+    ModelEvent,
+    ModelNotice,
+    ModelResponseAudioDelta,
+    ModelResponseAudioDone,
+    ModelResponseAudioTranscriptDelta,
+    ModelResponseAudioTranscriptDone,
+    ModelResponseCreated,
+    ModelResponseDone,
+    ModelResponseToolUseDone,
+    ToolUse,
+)
+
+from .errors import InvalidExpectation
+from .matching import Pattern, named, short
+
+__all__ = ["Disconnect", "Emit", "Expect", "Pause", "Step", "reply_events"]
+
+COMMANDS: tuple[type, ...] = get_args(ModelCommand)
+
+Said = ModelEvent | ModelNotice
+
+
+class Expect:
+    """The agent's next command is of this type, has these fields, and fulfils `where`."""
+
+    def __init__(
+        self,
+        kind: type[Any],
+        /,
+        *,
+        where: Callable[[Any], object] | None = None,
+        **fields: Any,
+    ) -> None:
+        """Raises `InvalidExpectation` for what no command can be."""
+        if kind not in COMMANDS:
+            known = ", ".join(map(named, COMMANDS))
+            what = getattr(kind, "__qualname__", short(kind))
+            raise InvalidExpectation(f"{what} is nothing that an agent tells its model: that is {known}")
+        self.pattern = Pattern.of(kind, where, fields)
+        """What the command has to be like."""
+
+    def __repr__(self) -> str:
+        return f"Expect {self.pattern}"
+
+
+class Emit:
+    """The model says this: model events and notices, or functions of the command expected last that give one.
+
+    Those are for what repeats an id of the agent's: `Emit(lambda command: RequestFailed(command.request_id, …))`.
+    """
+
+    def __init__(self, *events: Said | Callable[[Any], Said]) -> None:
+        """Raises `InvalidExpectation` for what a model does not say."""
+        if not events:
+            raise InvalidExpectation("Emit takes what the model says: one event or more")
+        for event in events:
+            if not isinstance(event, Said) and (isinstance(event, type) or not callable(event)):
+                raise InvalidExpectation(f"{short(event)} is nothing that a model says: give Emit model events")
+        self.events = events
+
+    def __repr__(self) -> str:
+        return f"Emit {', '.join(short(event) for event in self.events)}"
+
+
+@attrs.frozen
+class Pause:
+    """The model says nothing for so many seconds."""
+
+    seconds: float
+
+
+@attrs.frozen
+class Disconnect:
+    """The model closes the socket, with this close code; 1006 breaks it, as a network does.
+
+    The script goes on with the next socket.
+    """
+
+    code: int = 1006
+    reason: str = ""
+
+
+Step = Expect | Emit | Pause | Disconnect
+"""A step of a script."""
+
+
+def reply_events(
+    text: str = "",
+    *,
+    response_id: str = "response-1",
+    audio: Sequence[bytes] = (),
+    calls: Sequence[ToolUse] = (),
+    status: str = "completed",
+) -> list[ModelEvent]:
+    """A whole reply, for `Emit(*reply_events("Hello."))`: its words, its audio, its calls of tools, its end.
+
+    `audio` are deltas of PCM16 mono at 24,000 Hz; `status` is completed, cancelled, failed or incomplete.
+    """
+    item_id = f"{response_id}-item"
+    events: list[ModelEvent] = [ModelResponseCreated(response_id)]
+    if text:
+        events.append(ModelResponseAudioTranscriptDelta(response_id, item_id, text))
+    if audio:
+        events += [ModelResponseAudioDelta(response_id, item_id, delta) for delta in audio]
+        events.append(ModelResponseAudioDone(response_id, item_id))
+    if text:
+        events.append(ModelResponseAudioTranscriptDone(response_id, item_id, text))
+    events += [ModelResponseToolUseDone(response_id, f"{response_id}-{call.id}", call) for call in calls]
+    events.append(ModelResponseDone(response_id, metadata={"status": status}))
+    return events
