@@ -146,6 +146,11 @@ class _MemoryWebSocket(WebSocket):
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         if not 1000 <= code <= 4999:
             raise ValueError(f"{code} is not a WebSocket close code; use 1000 to 4999")
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except trio.Cancelled:
+            self.drop("a close was cancelled", local=True)
+            raise
         self.close(code, reason)
         await trio.lowlevel.checkpoint()
 
