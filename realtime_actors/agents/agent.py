@@ -53,9 +53,8 @@ from realtime_actors.providers import (
     ConnectionLost,
     ConnectionReady,
     Manual,
-    ProviderConnection,
+    Model,
     ProviderRefused,
-    RealtimeModel,
     Resume,
     SemanticVAD,
     WaitReady,
@@ -104,7 +103,7 @@ class RealtimeAgent(Actor):
 
     name: str
     instructions: str
-    model: RealtimeModel
+    model: Model
     tools: Sequence[Tool] = ()
     session_id: str = ""
     transport: Transport = attrs.field(factory=TrioWebSocketTransport)
@@ -131,7 +130,7 @@ class RealtimeAgent(Actor):
         self._turns = Turns(self._agent_id, self.name, _new_id)
         self._calls = Calls(self._tools_by_name(), self.context.start_soon, self._answered)
         self._connection = await self.context.spawn(
-            ProviderConnection(self.model, self.context.ref, self.transport, self.options), name="connection"
+            self.model.connection(self.context.ref, self.transport, self.options), name="connection"
         )
         self.context.watch(self._connection)
         self._connection.tell(self._configuration())

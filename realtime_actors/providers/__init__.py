@@ -5,6 +5,7 @@ from .errors import InvalidModel, ProviderError, ProviderRefused, ProviderUnavai
 from .model import (
     Capabilities,
     Manual,
+    Model,
     RealtimeModel,
     SemanticVAD,
     ServerVAD,
@@ -19,6 +20,7 @@ __all__ = [
     "ConnectionReady",
     "InvalidModel",
     "Manual",
+    "Model",
     "OpenAIRealtimeModel",
     "ProviderConnection",
     "ProviderError",

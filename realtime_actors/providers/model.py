@@ -11,13 +11,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import attrs
 import orjson
 
+from realtime_actors.actors import Actor, Ref
 from realtime_actors.events import ModelCommand, ModelEvent, ModelNotice
+from realtime_actors.transports import Transport, WebSocketOptions
 
 from .errors import InvalidModel, ProviderRefused, RefusalKind
 
 __all__ = [
     "Capabilities",
     "Manual",
+    "Model",
     "RealtimeModel",
     "SemanticVAD",
     "ServerVAD",
@@ -150,8 +153,45 @@ def _without_query(url: object) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class RealtimeModel(ABC):
-    """A provider's model and how to talk to it. Wrong values raise `InvalidModel`.
+class Model(ABC):
+    """What an agent has to know of its model, whoever provides it and however it is reached.
+
+    `turn_detection` says who ends the user's turns. A provider with a WebSocket is a `RealtimeModel`; for anything
+    else derive from this class, and write the actor that `connection` returns.
+    """
+
+    provider: ClassVar[str]
+    """The provider's name, as messages give it."""
+    input_rate: ClassVar[int]
+    """The rate in Hz of the audio the model takes: PCM16 little-endian mono."""
+
+    model_name: str
+    turn_detection: TurnDetection = attrs.field(factory=ServerVAD)
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What the model can do."""
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether the provider itself cancels its reply when it hears the user speak."""
+        return not isinstance(self.turn_detection, Manual) and self.turn_detection.interrupt_response
+
+    @abstractmethod
+    def connection(self, owner: Ref, transport: Transport, options: WebSocketOptions) -> Actor:
+        """The actor that talks to the provider for the agent `owner`, which spawns it; a new one at each call.
+
+        It is told `ModelCommand`s: `Configure` and `CancelResponse` belong in its control lane. It answers
+        `WaitReady` when the model is ready, and tells its owner `ConnectionReady`, then `ModelEvent`s and
+        `ModelNotice`s: `SessionConfigured` for every later `Configure`, `ItemAdded` for every item. Where it lost
+        its provider and comes back it tells `ConnectionLost`, and is told `Resume`. Its crash is the agent's.
+        """
+
+
+@attrs.frozen(kw_only=True)
+class RealtimeModel(Model):
+    """A provider's model behind a WebSocket, and how to talk to it. Wrong values raise `InvalidModel`.
 
     Common to all: `voice` is one of the provider's voices (`None` takes its default);
     `enable_input_audio_transcription` asks for the words of the user; `turn_detection` says who ends the
@@ -160,22 +200,16 @@ class RealtimeModel(ABC):
     `interrupts` knows nothing of them.
     """
 
-    provider: ClassVar[str]
-    """The provider's name, as messages give it."""
     key_variable: ClassVar[str]
     """The environment variable where its key usually is. It is only named in advice, never read."""
-    input_rate: ClassVar[int]
-    """The rate in Hz of the audio the model takes: PCM16 little-endian mono."""
     output_rate: ClassVar[int]
     """The rate in Hz of the audio the model gives: PCM16 little-endian mono."""
     fatal_codes: ClassVar[Mapping[str, RefusalKind]] = {}
     """The provider's error codes after which to try again is useless."""
 
-    model_name: str
     api_key: str = attrs.field(repr=False)
     voice: str | None = None
     enable_input_audio_transcription: bool = True
-    turn_detection: TurnDetection = attrs.field(factory=ServerVAD)
     url: str | None = attrs.field(default=None, repr=_without_query)
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=_json_object, repr=False, hash=False)
 
@@ -190,15 +224,10 @@ class RealtimeModel(ABC):
         if self.url is not None:
             check_url("url", self.url)
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> Capabilities:
-        """What the model can do."""
+    def connection(self, owner: Ref, transport: Transport, options: WebSocketOptions) -> Actor:
+        from .connection import ProviderConnection  # noqa: PLC0415 - it is written in terms of this class
 
-    @property
-    def interrupts(self) -> bool:
-        """Whether the provider itself cancels its reply when it hears the user speak."""
-        return not isinstance(self.turn_detection, Manual) and self.turn_detection.interrupt_response
+        return ProviderConnection(self, owner, transport, options)
 
     @abstractmethod
     def endpoint(self) -> str:
