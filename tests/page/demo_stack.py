@@ -12,7 +12,7 @@ from realtime_actors.audio import read_wav, write_wav
 from realtime_actors.cli.servers.demo_tools import DEMO_TOOLS
 from realtime_actors.cli.servers.gateway import Agents
 from realtime_actors.gateway import Gateway, GatewaySettings, GatewayStatus, GetStatus
-from realtime_actors.providers import OpenAIRealtimeModel
+from realtime_actors.providers import OpenAIRealtimeModel, ServerVAD, TurnDetection
 from realtime_actors.simulators import Brain, OpenAISimulator
 from realtime_actors.simulators.speech import SpeechBrain
 
@@ -49,7 +49,12 @@ class Demo:
 
 @asynccontextmanager
 async def open_demo(
-    brain: Brain | None = None, *, token: str | None = None, allowed_origins: tuple[str, ...] = (), key: str = "demo"
+    brain: Brain | None = None,
+    *,
+    token: str | None = None,
+    allowed_origins: tuple[str, ...] = (),
+    key: str = "demo",
+    detection: TurnDetection | None = None,
 ) -> AsyncGenerator[Demo]:
     """A demo with local speech, or with another brain."""
     brain = SpeechBrain() if brain is None else brain
@@ -59,7 +64,9 @@ async def open_demo(
         if isinstance(brain, SpeechBrain):
             await brain.prepare()
         await nursery.start(simulator.serve)
-        model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key=key, url=simulator.url)
+        model = OpenAIRealtimeModel(
+            model_name="gpt-realtime", api_key=key, url=simulator.url, turn_detection=detection or ServerVAD()
+        )
         async with open_runtime() as runtime:
             demo = Demo(runtime, simulator, Agents(model, "Friday", "Be brief.", DEMO_TOOLS), settings)
             await demo.start_gateway()

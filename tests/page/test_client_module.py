@@ -18,8 +18,11 @@ import pytest
 import trio
 from chromium import Tab, fake_microphone, open_chromium
 from demo_stack import Demo, open_demo, write_speech
+from relay import open_relay
 
 import realtime_actors.gateway
+from realtime_actors.audio import write_wav
+from realtime_actors.providers import Manual, TurnDetection
 from realtime_actors.simulators import Brain, Endless, Reply, Say, ScriptedBrain
 from realtime_actors.transports import Address, Request, Response, Upgrade, serve
 
@@ -53,7 +56,12 @@ class Copy:
 
 @asynccontextmanager
 async def copied(
-    directory: Path, brain: Brain, *, flags: Sequence[str] = (), token: str | None = None
+    directory: Path,
+    brain: Brain,
+    *,
+    flags: Sequence[str] = (),
+    token: str | None = None,
+    detection: TurnDetection | None = None,
 ) -> AsyncGenerator[Copy]:
     """The module on a site of its own, and a gateway that lets this site in."""
     async with trio.open_nursery() as nursery:
@@ -61,7 +69,7 @@ async def copied(
         origin = f"http://127.0.0.1:{site.port}"
         flags = [*flags, "--autoplay-policy=no-user-gesture-required"]
         async with (
-            open_demo(brain, token=token, allowed_origins=(origin,)) as demo,
+            open_demo(brain, token=token, allowed_origins=(origin,), detection=detection) as demo,
             open_chromium(directory / "profile", *flags) as browser,
         ):
             tab = await browser.open(origin)
@@ -134,6 +142,121 @@ async def test_the_microphone(tmp_path: Path, wire: str) -> None:
         assert not await tab.evaluate("conversation.microphone.isOn")
 
 
+TAP = """(async () => {
+  const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
+    process([[input]]) {
+      if (input) this.port.postMessage(input.slice());
+      return true;
+    }
+  })`;
+  await conversation.player.unlock();
+  const { analyser } = conversation.player;
+  await analyser.context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  const tap = new AudioWorkletNode(analyser.context, "tap");
+  globalThis.played = [];
+  tap.port.onmessage = ({ data }) => played.push(...data);
+  analyser.connect(tap).connect(analyser.context.destination);
+})()"""
+"""Keeps every sample that leaves the player, in `played`."""
+
+
+async def silences(tab: Tab) -> tuple[float, list[float]]:
+    """How long the player sounded, and the silences of more than 50 ms between, in ms."""
+    loud = np.flatnonzero(np.abs(np.array(await tab.evaluate("played"))) > 1e-3)
+    gaps = np.diff(loud)
+    gaps = gaps[gaps > 24 * 50]
+    return float((loud[-1] - loud[0] + 1 - gaps.sum()) / 24), [float(gap / 24) for gap in gaps]
+
+
+def write_noises(file: Path, *at: float) -> Path:
+    """A microphone that hears a thud at these seconds, and nothing else."""
+    samples = np.random.default_rng(1).normal(0, 1000, 16000 * 25)
+    pcm = np.zeros_like(samples)
+    for second in at:
+        pcm[int(second * 16000) : int((second + 0.06) * 16000)] = samples[:960]
+    write_wav(file, np.clip(pcm, -32767, 32767).astype("<i2").tobytes(), 16000)
+    return file
+
+
+async def test_hold(tmp_path: Path) -> None:
+    """The player is silent while it is held, and then goes on where it was; a flush ends what is held."""
+    async with copied(tmp_path, ScriptedBrain()) as copy:
+        tab = copy.tab
+        await copy.begin()
+        await tab.evaluate(TAP)
+        pcm = base64.b64encode(ScriptedBrain().audio("x" * 20, 24000)).decode()  # more than a second
+        await tab.evaluate(
+            f"""
+              globalThis.pcm = Uint8Array.from(atob("{pcm}"), (c) => c.charCodeAt(0));
+              globalThis.player = conversation.player;
+              globalThis.starts = [];
+              player.on("start", (start) => starts.push(start));
+              player.play("a", pcm);
+              player.play("b", pcm);
+              player.hold(); // before a sound of it was heard
+              null"""
+        )
+        await trio.sleep(0.2)
+        assert await tab.evaluate("[starts.length, player.isHeld, player.isSpeaking, played.some((s) => s)]") == [
+            0,
+            True,
+            True,
+            False,
+        ]
+        await tab.evaluate("player.resume(); null")
+        await tab.until("starts.length === 1 && starts[0].id === 'a'")
+        for _ in range(3):
+            await trio.sleep(0.1)
+            await tab.evaluate("player.hold(); player.hold(); null")
+            await trio.sleep(0.1)
+            await tab.evaluate("player.resume(); player.resume(); null")
+        await tab.evaluate("player.hold(); player.finish('a'); player.finish('b'); player.resume(); null")
+        await tab.until("stops.length === 2")
+        ms = len(base64.b64decode(pcm)) / 48
+        assert await tab.evaluate("stops") == [
+            {"id": "a", "playedMs": round(ms), "flushed": False},
+            {"id": "b", "playedMs": round(ms), "flushed": False},
+        ]
+        sounded, gaps = await silences(tab)
+        assert abs(sounded - 2 * ms) < 4 * 30  # each time it begins again 20 ms later; what fades out is said again
+        assert len(gaps) == 3
+        assert await tab.evaluate("starts.map((start) => start.id)") == ["a", "b"]
+        await tab.evaluate("player.play('c', pcm); null")
+        await tab.until("starts.length === 3")
+        await tab.evaluate("player.hold(); player.flush(); null")
+        assert await tab.evaluate("[player.isHeld, player.isSpeaking, Math.round(player.queuedMs)]") == [False, False, 0]
+        assert await tab.evaluate("stops[2].flushed && stops[2].playedMs < 500")
+
+
+async def test_a_false_start(tmp_path: Path) -> None:
+    """A noise that the model does not take for speech holds the reply for a moment, once: then it goes on where it was."""
+    words = "A reply that is long enough for two noises to fall into it, and a little more."
+    brain = ScriptedBrain(replies=[Reply([Say(words)])])
+    flags = fake_microphone(write_noises(tmp_path / "thuds.wav", 1.5, 3.0))
+    async with copied(tmp_path, brain, flags=flags, detection=Manual()) as copy:
+        tab = copy.tab
+        await copy.begin()
+        await tab.evaluate(TAP)
+        await tab.evaluate(
+            """
+              globalThis.held = [];
+              globalThis.noises = 0;
+              conversation.on("held", (level) => held.push(level > 0.01));
+              conversation.on("resumed", () => held.push("resumed"));
+              client.on("sent", () => { noises += conversation.microphone.loudMs === 40; });
+              null"""
+        )
+        await tab.evaluate("conversation.listen()")
+        await tab.evaluate("conversation.say('talk'); null")
+        await tab.until("stops.length === 1")
+        ms = len(brain.audio(words, 24000)) / 48
+        assert await tab.evaluate("stops.map(({playedMs, flushed}) => [playedMs, flushed])") == [[round(ms), False]]
+        assert await tab.evaluate("[noises, held]") == [2, [True, "resumed"]]
+        sounded, (gap,) = await silences(tab)
+        assert abs(sounded - ms) < 30
+        assert 480 < gap < 800
+
+
 async def test_reconnect(tmp_path: Path) -> None:
     """With growing pauses, under the same session id; `close` ends it."""
     async with copied(tmp_path, ScriptedBrain()) as copy:
@@ -154,6 +277,59 @@ async def test_reconnect(tmp_path: Path) -> None:
         with trio.fail_after(5):
             while (await copy.demo.status()).sessions:  # noqa: ASYNC110 - the state is another actor's
                 await trio.sleep(0.01)
+
+
+async def test_a_gateway_that_has_vanished(tmp_path: Path) -> None:
+    """A socket whose other end is gone without a word is noticed in time, and given up for a new one."""
+    async with copied(tmp_path, ScriptedBrain()) as copy, open_relay(copy.demo.settings.port) as relay:
+        tab = copy.tab
+        await copy.begin(url=relay.url, heartbeat={"every": 150, "within": 300})
+        await trio.sleep(1.0)
+        assert await tab.evaluate("client.state") == "ready"  # silence is not yet the end
+        relay.stop()
+        await tab.evaluate("globalThis.stopped = performance.now(); null")
+        await tab.until("client.state === 'waiting'")
+        assert await tab.evaluate("performance.now() - stopped") < 2000
+        assert await tab.evaluate("states.at(-1).reason") == "no answer"
+        relay.go_on()
+        await tab.until("client.state === 'ready'")
+        await tab.evaluate("conversation.say('hello')")
+        await tab.until("stops.length === 1")
+
+
+async def test_a_page_that_may_not_ask(tmp_path: Path) -> None:
+    """Where the browser lets nothing but the WebSocket through, the connection stays as it is."""
+    async with copied(tmp_path, ScriptedBrain()) as copy:
+        tab = copy.tab
+        await tab.evaluate("globalThis.fetch = () => Promise.reject(new TypeError('refused')); null")
+        await copy.begin(heartbeat={"every": 20, "within": 20})
+        await trio.sleep(0.5)
+        assert await tab.evaluate("states.map((each) => each.state)") == ["connecting", "starting", "ready"]
+
+
+async def test_a_slow_network(tmp_path: Path) -> None:
+    """Audio that finds no way is dropped and counted, text is kept; when the way is free, all goes on."""
+    async with copied(tmp_path, ScriptedBrain()) as copy, open_relay(copy.demo.settings.port) as relay:
+        tab = copy.tab
+        await copy.begin(url=relay.url, wire="msgpack", heartbeat=None)
+        await tab.evaluate("globalThis.counts = []; client.on('dropped', (count) => counts.push(count)); null")
+        relay.stop()
+        await tab.evaluate(
+            """new Promise((resolve) => {
+              const second = new Uint8Array(48_000);
+              const talk = () => (client.sendAudio(second, 24_000) ? setTimeout(talk) : resolve());
+              talk();
+            })"""
+        )
+        assert await tab.evaluate("client.audioDropped") == 1
+        assert not await tab.evaluate("client.sendAudio(new Uint8Array(960), 24_000)")
+        assert await tab.evaluate("counts") == [1, 2]
+        assert await tab.evaluate("conversation.say('can you hear me')")
+        relay.go_on()
+        await tab.until("stops.length === 1")
+        assert await tab.evaluate("client.sendAudio(new Uint8Array(960), 24_000)")
+        assert await tab.evaluate("client.audioDropped") == 2
+        assert await tab.evaluate("client.state") == "ready"
 
 
 async def test_the_end_of_a_session(tmp_path: Path) -> None:

@@ -503,7 +503,8 @@ export class Player extends Emitter {
     const played = Math.max(0, Math.min(now, part.to) - part.from);
     part.reply.playedMs += played * 1000;
     part.source.onended = null;
-    part.gain.gain.cancelScheduledValues(now).setTargetAtTime(0, now, FADE);
+    if (part.from >= now) part.gain.disconnect();
+    else part.gain.gain.cancelScheduledValues(now).setTargetAtTime(0, now, FADE);
     part.source.stop(now + 0.01);
     part.isCut = true;
     this.#playing.delete(part);
@@ -612,6 +613,7 @@ export class Conversation extends Emitter {
   #asked = null;
   #holding = 0; // timer
   #bar = 0; // what is not louder than this holds nothing
+  #loudest = 0; // in the microphone, since it is held
 
   /**
    * @param {object} options
@@ -703,13 +705,14 @@ export class Conversation extends Emitter {
   /** Hold the player when somebody speaks over it. */
   #yield() {
     const { bargeIn, microphone, player } = this;
+    if (player.isHeld) this.#loudest = Math.max(this.#loudest, microphone.level);
     if (!bargeIn || microphone.loudMs < bargeIn.afterMs || microphone.level <= this.#bar) return;
     if (!player.isSpeaking || player.isHeld) return;
-    const { level } = microphone;
+    this.#loudest = microphone.level;
     player.hold();
-    this.emit("held", level);
+    this.emit("held", microphone.level);
     this.#holding = setTimeout(() => {
-      this.#bar = 2 * level; // as loud a noise, or the reply's own echo, does not stop it again
+      this.#bar = 2 * this.#loudest; // as loud a noise, or the reply's own echo, does not stop it again
       player.resume();
       this.emit("resumed");
     }, bargeIn.waitMs);
