@@ -1,9 +1,9 @@
-"""The command line: `realtime-actors demo`, `serve`, `simulate` and `talk`.
+"""The command line: `realtime-actors demo`, `serve`, `simulate`, `talk` and `top`.
 
 Importing it, and asking it for help, loads nothing heavy: the commands import what they need when they run.
 
 Exit codes: 0 for a success, and for a server that SIGTERM ended in order; 1 when a command failed, with one sentence
-on stderr that says why; 2 for wrong usage; 130 after Ctrl-C, 143 for a `talk` that SIGTERM cut short.
+on stderr that says why; 2 for wrong usage; 130 after Ctrl-C, 143 for a `talk` or `top` that SIGTERM cut short.
 """
 
 from realtime_actors.cli.signals import Signals

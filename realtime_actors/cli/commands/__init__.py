@@ -7,6 +7,7 @@ from realtime_actors.cli.commands.demo import demo
 from realtime_actors.cli.commands.serve import serve
 from realtime_actors.cli.commands.simulate import simulate
 from realtime_actors.cli.commands.talk import talk
+from realtime_actors.cli.commands.top import top
 
 __all__ = ["commands"]
 
@@ -23,5 +24,5 @@ def commands() -> None:
     """
 
 
-for command in (demo, serve, simulate, talk):
+for command in (demo, serve, simulate, talk, top):
     commands.add_command(command)

@@ -1,0 +1,1 @@
+"""What `realtime-actors top` runs: asking a gateway for its actors, and showing them."""
