@@ -41,7 +41,11 @@ def test_what_trio_runs_returns_what_the_guide_says(guide: dict[str, Any], funct
 def test_the_guide_s_test_passes_and_can_fail(guide: dict[str, Any]) -> None:
     guide["test_a_reminder_asks_every_minute"]()
     reminder = guide["Reminder"]
-    guide["Reminder"] = lambda ref, seconds: reminder(ref, seconds + 2)
+
+    def late(captions: Any, seconds: float) -> Any:
+        return reminder(captions, seconds + 2)
+
+    guide["Reminder"] = late
     with pytest.raises(AssertionError, match="expected GetCaptions"):
         guide["test_a_reminder_asks_every_minute"]()
     guide["Reminder"] = reminder
