@@ -1,6 +1,7 @@
 """The gateway: frontends over WebSocket, a page and a health check, on one port."""
 
 from .admission import JSON_SUBPROTOCOL, TOKEN_SUBPROTOCOL
+from .asgi import AsgiGateway, WrongEventLoop, asgi_app
 from .authentication import BearerToken, bearer_tokens
 from .errors import AccessDenied, GatewayError, InvalidSessionConfig, InvalidSettings
 from .gateway import Gateway, GatewayStatus, GetStatus
@@ -14,6 +15,7 @@ __all__ = [
     "AccessDenied",
     "AgentFactory",
     "AgentRequest",
+    "AsgiGateway",
     "Authenticate",
     "BearerToken",
     "FrontendSession",
@@ -24,5 +26,7 @@ __all__ = [
     "GetStatus",
     "InvalidSessionConfig",
     "InvalidSettings",
+    "WrongEventLoop",
+    "asgi_app",
     "bearer_tokens",
 ]

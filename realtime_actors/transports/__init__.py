@@ -1,5 +1,6 @@
 """WebSockets and HTTP: a narrow seam (`WebSocket`, `Transport`), its backends, and a server for both."""
 
+from realtime_actors.transports.asgi import AsgiReceive, AsgiScope, AsgiSend, serve_asgi
 from realtime_actors.transports.client import Opened, StreamTransport
 from realtime_actors.transports.errors import (
     ConnectFailed,
@@ -20,6 +21,9 @@ from realtime_actors.transports.websocket import Transport, WebSocket, WebSocket
 
 __all__ = [
     "Address",
+    "AsgiReceive",
+    "AsgiScope",
+    "AsgiSend",
     "ConnectFailed",
     "ConnectStage",
     "ConnectionClosed",
@@ -44,4 +48,5 @@ __all__ = [
     "WebSocketStatistics",
     "load_certificate",
     "serve",
+    "serve_asgi",
 ]
