@@ -1,9 +1,12 @@
 """How fast a peer may send: the bucket itself, and a server that keeps to it."""
 
+import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import pairwise
 
+import attrs
 import pytest
 import trio
 from hypothesis import given
@@ -13,6 +16,7 @@ from trio.testing import MockClock
 
 from realtime_actors.transports import ServerOptions, Upgrade, WebSocket, WebSocketOptions, serve
 from realtime_actors.transports._pace import Pace, TokenBucket
+from realtime_actors.transports._turns import Turns
 
 amounts = st.floats(0, 1e6)
 
@@ -124,6 +128,59 @@ async def _flood(peer: RawPeer, flood: bytes) -> None:
             await peer.send(flood * 500)
     except trio.BrokenResourceError:
         pass
+
+
+@attrs.define(eq=False)
+class Passes(trio.abc.Instrument):
+    """Counts the passes of the event loop."""
+
+    count: int = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize("apart", [1, 4])
+async def test_turns(apart: int) -> None:
+    """In order of arrival, one in every so many passes of the loop."""
+    passes, turns = Passes(), Turns()
+    taken: list[tuple[int, int]] = []
+
+    async def work(number: int) -> None:
+        await turns.wait(apart)
+        taken.append((passes.count, number))
+
+    trio.lowlevel.add_instrument(passes)
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(work, number)
+            await trio.lowlevel.checkpoint()
+    assert [number for _, number in taken] == [0, 1, 2, 3, 4]
+    assert all(after[0] - before[0] >= apart for before, after in pairwise(taken))
+
+
+async def test_peers_that_send_much_at_the_same_moment() -> None:
+    """What one of ten sent is parsed in a pass of the loop."""
+    passes = Passes()
+    arrived: list[tuple[int, str]] = []
+
+    async def handler(websocket: WebSocket) -> None:
+        while True:
+            await websocket.receive()
+            arrived.append((passes.count, websocket.remote))
+
+    much = frame(TEXT, b"x" * 1016, mask=True) * 16  # as much as is read at once
+    async with listening(handler, max_bytes_per_second=1e9) as port, AsyncExitStack() as stack:
+        peers = [await stack.enter_async_context(raw_client(port)) for _ in range(10)]
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        trio.lowlevel.add_instrument(passes)
+        for peer in peers:
+            assert isinstance(peer.stream, trio.SocketStream)
+            os.write(peer.stream.socket.fileno(), much)  # in one pass
+        with trio.fail_after(5):
+            while len(arrived) < 160:  # noqa: ASYNC110 - the server tells nobody
+                await trio.sleep(0.01)
+    assert len({count for count, _ in arrived}) == len(set(arrived)) == 10
 
 
 async def test_others_run_while_empty_frames_are_parsed() -> None:

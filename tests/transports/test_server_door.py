@@ -32,7 +32,7 @@ from realtime_actors.transports import (
     load_certificate,
     serve,
 )
-from realtime_actors.transports._door import network_of
+from realtime_actors.transports._door import Door, network_of
 
 GET = b"GET /page HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -76,6 +76,77 @@ async def test_connections_of_one_address(autojump_clock: MockClock) -> None:
             assert "close some" in await get(port)
             assert "200" in await get(port, source="127.0.0.2")
         assert "200" in await get(port)
+
+
+async def test_new_connections_of_one_address(autojump_clock: MockClock) -> None:
+    """Five seconds' worth come in at once, the others as fast as is allowed; another address does not wait."""
+    async with serving(max_new_connections_per_second=4) as port, trio.open_nursery() as nursery:
+        start = trio.current_time()
+        times: list[float] = []
+
+        async def visit() -> None:
+            assert "200" in await get(port)
+            times.append(trio.current_time() - start)
+
+        for _ in range(40):
+            nursery.start_soon(visit)
+        await trio.sleep(1)
+        assert "200" in await get(port, source="127.0.0.2")
+        assert trio.current_time() - start < 1.5
+        with trio.fail_after(20):
+            while len(times) < 40:  # noqa: ASYNC110 - each visitor goes on by itself
+                await trio.sleep(0.1)
+    assert 20 <= sum(each < 0.5 for each in times) <= 22
+    assert times[-1] == pytest.approx(5, abs=0.5)
+
+
+async def test_new_connections_of_one_address_that_are_far_too_fast(autojump_clock: MockClock) -> None:
+    """Who would wait for longer than a request may take is told so; a while later all is well again."""
+    async with serving(max_new_connections_per_second=1, request_timeout=3) as port:
+        answers: list[str] = []
+
+        async def visit() -> None:
+            answers.append(await get(port))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(30):
+                nursery.start_soon(visit)
+        refused = [each for each in answers if "429" in each]
+        assert 20 <= len(refused) <= 22
+        assert all("more than 1 new connections a second from your address" in each for each in refused)
+        assert sum("200" in each for each in answers) == 30 - len(refused)
+        await trio.sleep(10)
+        assert "200" in await get(port)
+
+
+def test_what_is_known_of_addresses_is_bounded() -> None:
+    door = Door(10, None, 10, max_new_per_second=1, longest_pause=0)
+    for number in range(5000):
+        assert door.refusal(f"address {number}", 0) is None
+        with door.enter(f"address {number}", 0) as pause:
+            assert pause == 0
+    assert len(door._arrivals) == 1024  # pyright: ignore[reportPrivateUsage] - its size
+
+
+async def test_many_that_come_back_at_the_same_moment() -> None:
+    """Two hundred, who are more than may have an unfinished request: each gets in."""
+    async with serving(max_requests=20, max_connections=300) as port, trio.open_nursery() as nursery:
+        opened: list[None] = []
+        gone = trio.Event()
+
+        async def come_back() -> None:
+            async with TrioWebSocketTransport().connect(f"ws://127.0.0.1:{port}/ws") as websocket:
+                await websocket.send("x")
+                assert await websocket.receive() == "x"
+                opened.append(None)
+                await gone.wait()
+
+        for _ in range(200):
+            nursery.start_soon(come_back)
+        with trio.fail_after(20):
+            while len(opened) < 200:  # noqa: ASYNC110 - each goes on by itself
+                await trio.sleep(0.01)
+        gone.set()
 
 
 async def test_connections_that_never_speak_make_way(autojump_clock: MockClock) -> None:
