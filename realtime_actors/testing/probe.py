@@ -119,7 +119,7 @@ class Probe:
         problem = pattern.mismatch(message)
         if problem is None:
             return message
-        waited = f"{trio.current_time() - began:.3g} s"
+        waited = f"{round(trio.current_time() - began, 3):g} s"
         after = f"\nAfter it came{listed(map(short, self._inbox.messages))}" if self._inbox.messages else ""
         raise ExpectationFailed(
             f"{self._name} expected {pattern}; after {waited} came instead\n  {short(message)}\n({problem}){after}"
@@ -160,10 +160,10 @@ class Probe:
             await self._inbox.filled()
         self._check_room()
         if self._inbox.messages:
-            waited = trio.current_time() - began
+            waited = f"{round(trio.current_time() - began, 3):g} s"
             came = listed(map(short, self._inbox.messages))
             raise ExpectationFailed(
-                f"{self._name} expected nothing within {within:g} s; after {waited:.3g} s came{came}"
+                f"{self._name} expected nothing within {within:g} s; after {waited} came{came}"
             )
 
     def take_all(self) -> list[Any]:

@@ -1,0 +1,42 @@
+"""The document on testing, and the test module to begin from."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import realtime_actors
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(realtime_actors.__file__).parent.parent
+DOCUMENT = (ROOT / "docs" / "testing.md").read_text()
+
+
+def test_the_document_s_snippets_are_tests_that_pass(pytester: pytest.Pytester) -> None:
+    snippets = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    pytester.makeini("[pytest]\ntrio_mode = true")
+    pytester.makepyfile("\n".join(snippets))
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error")
+    result.assert_outcomes(passed=sum(snippet.count("def test_") for snippet in snippets))
+
+
+def test_what_failures_say_is_as_documented(pytester: pytest.Pytester) -> None:
+    counter, test, *_, scripted, _ = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    wrong = test.replace("tell(Add(5))", "tell(Add(5)); counter.tell(Add(2))").replace("value=5", "value=6")
+    pytester.makeini("[pytest]\ntrio_mode = true")
+    pytester.makepyfile(counter + wrong + scripted.replace('"s1", "Hi"', '"s1", "Hullo"'))
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=2)
+    said = re.sub(r"^E? *\|? ?", "", "\n".join(result.outlines), flags=re.MULTILINE)
+    said = re.sub(r"ra_\w+", "ra_", re.sub(r"^ +", "", said, flags=re.MULTILINE))
+    for sample in re.findall(r"^```text\nExpectationFailed: (.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL):
+        for line in sample.splitlines():
+            assert re.sub(r"ra_\w+", "ra_", line.strip().rstrip("…")) in said
+
+
+def test_the_example_passes(pytester: pytest.Pytester) -> None:
+    example = ROOT / "examples" / "test_your_own_actor.py"
+    result = pytester.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", example)
+    result.assert_outcomes(passed=8)
