@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .life import Life
     from .ref import Ref
     from .timers import Timer
+    from .tree import ActorTree
 
 __all__ = ["Actor", "Child", "Context", "Spawner", "Supervisor", "configuration_of"]
 
@@ -194,6 +195,10 @@ class Context(Spawner):
     def find(self, path: str) -> Ref | None:
         """The actor with this path (from the root), if there is one now."""
         return self._life.runtime.find(path)
+
+    def tree(self) -> ActorTree:
+        """A snapshot of all actors of the runtime."""
+        return self._life.runtime.tree()
 
     def watch(self, ref: Ref) -> None:
         """Have a `Terminated` told to this actor, once, when `ref` ends for good (at once if it already has)."""

@@ -62,6 +62,7 @@ class Subscription:
     capacity: int
     overflow: BusOverflow
     weigh: Callable[[Any], int]
+    on_overflow: Callable[[], object] | None = attrs.field(default=None, kw_only=True)
     _buffer: deque[tuple[Any, Hashable, int]] = attrs.field(init=False, factory=deque[tuple[Any, Hashable, int]])
     _weight: int = attrs.field(init=False, default=0)
     _reader: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
@@ -101,6 +102,8 @@ class Subscription:
         if self.overflow == "close":
             self._overflowed = True
             self._wake()
+            if self.on_overflow is not None:
+                self.on_overflow()
             return False
         victims: list[int] = []
         for index in self._before(message):
@@ -304,22 +307,26 @@ class Bus:
         capacity: int = 1024,
         overflow: BusOverflow = "drop_oldest",
         weigh: Callable[[Any], int] = _one,
+        on_overflow: Callable[[], object] | None = None,
     ) -> Subscription:
         """Subscribe from now on. `capacity` bounds the sum of what `weigh` gives (1 at least) for what is buffered.
 
-        Raises `InvalidName` for a bad pattern.
+        With `overflow="close"`, `on_overflow()` is called at once when it runs full: the reader may be stuck where it
+        does not see that. Raises `InvalidName` for a bad pattern.
         """
-        subscription = Subscription(self, pattern, capacity, overflow, weigh)
-        self._add(pattern, subscription)
+        subscription = Subscription(self, pattern, capacity, overflow, weigh, on_overflow=on_overflow)
+        self.add(subscription)
         return subscription
 
     def subscribe_ref(self, pattern: str, ref: Ref) -> RefSubscription:
         """Tell `ref` what is published from now on, until the result is closed."""
         subscription = RefSubscription(self, pattern, ref)
-        self._add(pattern, subscription)
+        self.add(subscription)
         return subscription
 
-    def _add(self, pattern: str, subscriber: _Subscriber) -> None:
+    def add(self, subscriber: _Subscriber) -> None:
+        """Give a subscriber what is published from now on, until `remove`. `subscribe` does this."""
+        pattern = subscriber.pattern
         if not _PATTERN.fullmatch(pattern):
             raise InvalidName(
                 f"{pattern!r} is no pattern: words of letters, digits, _ and - joined by dots; * stands for a word, "

@@ -108,7 +108,7 @@ class AsyncioSubscription:
         bus: Bus = self._thread.runtime.bus
         weigh = self._weigh or _one
         buffer = _SharedBuffer(bus, self.pattern, self._capacity, self._overflow, weigh, on_arrival=self._on_arrival)
-        bus._add(self.pattern, buffer)  # pyright: ignore[reportPrivateUsage] - `subscribe` makes its own class only
+        bus.add(buffer)
         return buffer
 
     async def _unsubscribe(self, buffer: _SharedBuffer) -> None:

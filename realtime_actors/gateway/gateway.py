@@ -190,8 +190,7 @@ class Gateway(Actor):
         if request.method not in ("GET", "HEAD"):
             return Response.text(405, "only GET is answered here", allow="GET, HEAD")
         if request.path == DEBUG_PATH:
-            runtime = self.context._life.runtime  # pyright: ignore[reportPrivateUsage] - a context has no tree
-            return await show_actors(request, self.settings, runtime.tree)
+            return await show_actors(request, self.settings, self.context.tree)
         return part or health(sessions=len(self._frontends), max_sessions=self.settings.max_sessions)
 
     async def _admit(self, request: Request) -> Admission | Refusal:

@@ -554,3 +554,18 @@ async def test_an_actor_that_subscribes_again_and_again_keeps_none_of_it() -> No
 
         before = await count(5)
         assert await count(500) - before < 100
+
+
+async def test_who_cannot_see_that_it_ran_full_is_called() -> None:
+    calls: list[str] = []
+    async with open_runtime() as runtime:
+        closing = runtime.bus.subscribe("a", capacity=1, overflow="close", on_overflow=lambda: calls.append("closing"))
+        runtime.bus.subscribe("a", capacity=1, on_overflow=lambda: calls.append("dropping"))
+        runtime.bus.publish("a", Note("fits"))
+        assert calls == []
+        for _ in range(3):
+            runtime.bus.publish("a", Note("does not"))
+        assert calls == ["closing"]
+        assert await closing.receive() == Note("fits")
+        with pytest.raises(SubscriptionOverflow):
+            await closing.receive()

@@ -51,6 +51,10 @@ class Seeker(Actor):
     def seek(self, message: Note) -> Ref | None:
         return self.context.find(message.text)
 
+    @receives
+    def look(self, message: Notes) -> list[str]:
+        return [actor.path for actor in self.context.tree().actors]
+
 
 async def test_an_actor_finds_others_from_the_root() -> None:
     async with open_runtime() as runtime:
@@ -58,6 +62,7 @@ async def test_an_actor_finds_others_from_the_root() -> None:
         seeker = await runtime.spawn(Seeker(), name="seeker")
         assert await seeker.ask(Note("ann"), timeout=1) == ann
         assert await seeker.ask(Note("bob"), timeout=1) is None
+        assert await seeker.ask(Notes(), timeout=1) == ["ann", "seeker"]
 
 
 # -- the tree
