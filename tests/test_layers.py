@@ -22,6 +22,7 @@ LAYERS = [
     "gateway",
     "simulators",
     "asyncio",
+    "agentscope",
     "testing",
     "cli",
 ]

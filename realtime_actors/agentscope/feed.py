@@ -1,0 +1,176 @@
+"""What waits for an application's queue: a bound, a policy, and nothing of a reply that was cancelled."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Any
+
+import attrs
+
+from .errors import QueueOverflow
+from .event import Event
+from .model_events import ModelEvents
+from .server_events import ServerEvents
+
+__all__ = ["BACKLOG_BYTES", "QUEUE_AHEAD", "Feed", "QueueStatistics", "weight"]
+
+log = logging.getLogger("realtime_actors.agentscope")
+
+QUEUE_AHEAD = 16
+"""How many events an application's queue is given before it has read any of them."""
+BACKLOG_BYTES = 4 * 1024 * 1024
+"""What waits beside the queue, about: two minutes of speech in base64."""
+
+_LOOK_AGAIN = 0.005  # s. A queue without a bound of its own tells nobody that something was taken out of it.
+_MOST_OVER = 64
+
+_AUDIO = (ServerEvents.AgentResponseAudioDeltaEvent, ModelEvents.ModelResponseAudioDeltaEvent)
+_DELTAS = (
+    *_AUDIO,
+    ServerEvents.AgentResponseAudioTranscriptDeltaEvent,
+    ServerEvents.AgentResponseToolUseDeltaEvent,
+    ModelEvents.ModelResponseAudioTranscriptDeltaEvent,
+    ModelEvents.ModelResponseToolUseDeltaEvent,
+)
+
+
+@attrs.frozen
+class QueueStatistics:
+    """What became of the events for an application's queue."""
+
+    waiting: int
+    """Events that wait beside the queue until the application has read some of those in it."""
+    waiting_bytes: int
+    dropped: int
+    """Audio events lost because the application did not read."""
+    superseded: int
+    """Deltas of cancelled replies, taken back from the queue or from beside it before they were read."""
+
+
+def weight(event: Any) -> int:
+    """About how many bytes an event holds: what counts is audio."""
+    payload = getattr(event, "payload", None)
+    if payload is not None:
+        return 200 + len(payload)
+    delta = getattr(event, "delta", "")
+    return 200 + len(delta)
+
+
+class Feed:
+    """Puts events into an application's `asyncio.Queue`, a few ahead of the reader, in order.
+
+    What the queue is not given yet waits here. When that is too much the oldest audio goes, and only audio;
+    `QueueOverflow` says that there is none left to go. The queue itself is used by its public methods only, and may
+    be used for other things as well.
+    """
+
+    def __init__(self, queue: asyncio.Queue[Any], ahead: int = QUEUE_AHEAD, capacity: int = BACKLOG_BYTES) -> None:
+        self._queue = queue
+        self._ahead = max(1, ahead)
+        self.capacity = capacity
+        """In bytes."""
+        self._backlog: deque[Event] = deque()
+        self._bytes = 0
+        self._dropped = 0
+        self._superseded = 0
+        self._is_dropping = False
+        self._is_closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._over: dict[str, None] = {}
+        self._latest: str | None = None
+
+    def statistics(self) -> QueueStatistics:
+        """A snapshot of the counters."""
+        return QueueStatistics(len(self._backlog), self._bytes, self._dropped, self._superseded)
+
+    def offer(self, event: Event) -> None:
+        """Have the queue given this event when its turn comes. Raises `QueueOverflow`; the event waits all the same."""
+        if isinstance(event, _DELTAS):
+            self._latest = event.response_id
+            if event.response_id in self._over:
+                self._superseded += 1
+                return
+        self._backlog.append(event)
+        self._bytes += weight(event)
+        self._move()
+        if self._bytes > self.capacity:
+            self._make_room()
+
+    def supersede(self, response_id: str | None = None) -> None:
+        """Take back every delta of this reply, or of all replies so far, that the application has not read."""
+        if response_id is not None:
+            self._take_back(lambda event: event.response_id == response_id)
+            self._note_over([response_id])
+            return
+        waiting = {event.response_id for event in self._backlog if isinstance(event, _DELTAS)}
+        if self._latest is not None:
+            waiting.add(self._latest)
+        self._take_back(lambda event: True)
+        self._note_over(waiting)
+
+    def close(self) -> None:
+        """Nothing more comes: the queue is given the rest at once, as far as it has room."""
+        self._is_closed = True
+        self._move()
+
+    # -- the parts
+
+    def _note_over(self, response_ids: Collection[str]) -> None:
+        for response_id in response_ids:
+            self._over[response_id] = None
+        while len(self._over) > _MOST_OVER:
+            del self._over[next(iter(self._over))]
+
+    def _has_room(self) -> bool:
+        return not self._queue.full() and (self._is_closed or self._queue.qsize() < self._ahead)
+
+    def _move(self) -> None:
+        self._timer = None if self._timer is None else self._timer.cancel()
+        while self._backlog and self._has_room():
+            event = self._backlog.popleft()
+            self._bytes -= weight(event)
+            self._queue.put_nowait(event)
+        if not self._backlog:
+            self._is_dropping = False
+        elif not self._is_closed:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._move)
+        else:
+            log.error("%d events are lost: the application's queue is full, and the agent ended", len(self._backlog))
+            self._dropped += len(self._backlog)
+            self._backlog.clear()
+
+    def _make_room(self) -> None:
+        if not self._is_dropping:
+            self._is_dropping = True
+            log.warning("the application does not read its queue: the oldest audio that waits for it is dropped")
+        excess = self._bytes - self.capacity
+        kept: deque[Event] = deque()
+        for event in self._backlog:
+            if excess > 0 and isinstance(event, _AUDIO):
+                excess -= weight(event)
+                self._bytes -= weight(event)
+                self._dropped += 1
+            else:
+                kept.append(event)
+        self._backlog = kept
+        if excess > 0:
+            raise QueueOverflow(
+                f"the application does not read its queue: {len(kept)} events wait, and no audio is left to drop"
+            )
+
+    def _take_back(self, is_stale: Callable[[Any], bool]) -> None:
+        waiting = len(self._backlog)
+        self._backlog = deque(e for e in self._backlog if not (isinstance(e, _DELTAS) and is_stale(e)))
+        self._superseded += waiting - len(self._backlog)
+        self._bytes = sum(map(weight, self._backlog))
+        # All out and back in, without an await: whoever reads the queue sees only that the stale ones are gone.
+        queue = self._queue
+        held = [queue.get_nowait() for _ in range(queue.qsize())]
+        for item in held:
+            if isinstance(item, _DELTAS) and is_stale(item):
+                self._superseded += 1
+            else:
+                queue.put_nowait(item)
+        for _ in held:  # after the puts, or `queue.join()` could return in between
+            queue.task_done()

@@ -1,0 +1,148 @@
+"""The models, configured and used as those of `agentscope.realtime` are."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NoReturn
+
+from realtime_actors.agents import RealtimeAgent
+from realtime_actors.events import AudioFormat as NativeAudioFormat
+from realtime_actors.events import Blob, ClientAudioAppend, ClientEvent, ClientImageAppend, ClientTextAppend
+from realtime_actors.providers import OpenAIRealtimeModel as NativeOpenAI
+from realtime_actors.providers import RealtimeModel
+
+from .client_events import ClientEvents
+from .errors import NotStarted, NotSupported
+from .feed import BACKLOG_BYTES, QUEUE_AHEAD, Feed
+from .message import AudioBlock, ImageBlock, TextBlock, ToolResultBlock
+from .session import Session, new_id, tools_of
+from .translation import model_event, native_client_event
+
+__all__ = ["DashScopeRealtimeModel", "GeminiRealtimeModel", "OpenAIRealtimeModel", "RealtimeModelBase"]
+
+TOOL_TIMEOUT = 300.0
+"""Seconds until the model is told that a tool did not finish."""
+
+
+class RealtimeModelBase(ABC):
+    """A model: give it to an agent, or `connect` it by itself, `send` to it and `disconnect` it."""
+
+    model_name: str
+    websocket_url: str
+    """Where it is, which may be changed until it is connected: a simulator, a proxy."""
+    input_sample_rate: int
+    """The rate in Hz of the audio that `send` takes: PCM16 little-endian mono."""
+    output_sample_rate: int
+    """The rate in Hz of the audio in its events: PCM16 little-endian mono."""
+
+    _session: Session | None = None
+
+    @abstractmethod
+    def native(self) -> RealtimeModel:
+        """The configuration as `realtime_actors.providers` has it. Raises `InvalidModel`."""
+
+    async def connect(
+        self, outgoing_queue: asyncio.Queue[Any], instructions: str, tools: list[dict[str, Any]] | None = None
+    ) -> None:
+        """Connect, and put `ModelEvents` into the queue from now on; `tools` are JSON schemas as of a `Toolkit`.
+
+        Returns when the provider has accepted the configuration. Raises `ProviderRefused`, `ProviderUnavailable`,
+        `InvalidTool`, or `NotStarted` when it is connected already.
+        """
+        if self._session is not None and not self._session.is_over:
+            raise NotStarted("the model is connected already: disconnect it first, or make another")
+        feed = Feed(outgoing_queue, QUEUE_AHEAD, BACKLOG_BYTES)
+        agent = RealtimeAgent(self.model_name, instructions, self.native(), tools_of(tools, TOOL_TIMEOUT))
+        self._session = Session(new_id(), agent, feed, model_event)
+        await self._session.start()
+
+    async def send(self, data: AudioBlock | TextBlock | ImageBlock | ToolResultBlock) -> None:
+        """Give the model something: a text asks for a reply, and the last result of a reply's calls does.
+
+        Audio is PCM16 little-endian mono at `input_sample_rate`, in base64. Raises `NotStarted` when it is not
+        connected, `NotSupported` for a block that it does not take.
+        """
+        if self._session is None:
+            raise NotStarted("the model is not connected: call connect() first")
+        await self._session.say(self._event(data))
+
+    async def disconnect(self) -> None:
+        """Disconnect. `ModelSessionEndedEvent` is the last event in the queue."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.stop()
+
+    def __del__(self) -> None:
+        if self._session is not None:
+            self._session.abandon()
+
+    def _event(self, data: Any) -> ClientEvent:
+        match data:
+            case {"type": "text", "text": text}:
+                return ClientTextAppend("", text)
+            case {"type": "audio", "source": {"type": "base64", "data": audio}}:
+                return ClientAudioAppend("", audio, NativeAudioFormat(rate=self.input_sample_rate))
+            case {"type": "image", "source": {"type": "base64", "data": image, "media_type": media_type}}:
+                return ClientImageAppend("", Blob.of(image), {"type": media_type})
+            case {"type": "tool_result", "id": call_id, "name": name, "output": output}:
+                result = ClientEvents.ClientToolResultEvent(session_id="", id=call_id, name=name, output=output)
+                event = native_client_event(result)
+                assert event is not None
+                return event
+            case _:
+                raise NotSupported("a model takes text, tool_result, and audio and image blocks with a base64 source")
+
+
+class OpenAIRealtimeModel(RealtimeModelBase):
+    """A realtime model of OpenAI. Wrong values raise `InvalidModel`.
+
+    For more settings give the agent a `realtime_actors.OpenAIRealtimeModel` instead.
+    """
+
+    support_input_modalities: ClassVar[list[str]] = ["audio", "text", "image", "tool_result"]
+    support_tools: ClassVar[bool] = True
+    websocket_url: str = "wss://api.openai.com/v1/realtime?model={model_name}"
+    input_sample_rate = NativeOpenAI.input_rate
+    output_sample_rate = NativeOpenAI.output_rate
+
+    def __init__(
+        self, model_name: str, api_key: str, voice: str = "alloy", enable_input_audio_transcription: bool = True
+    ) -> None:
+        self.model_name = model_name
+        self.voice = voice
+        self.enable_input_audio_transcription = enable_input_audio_transcription
+        self.websocket_url = self.websocket_url.replace("{model_name}", str(model_name))
+        self._api_key = api_key
+        self.native()
+
+    def native(self) -> NativeOpenAI:
+        """The configuration as `realtime_actors.providers` has it. Raises `InvalidModel`."""
+        return NativeOpenAI(
+            model_name=self.model_name,
+            api_key=self._api_key,
+            voice=self.voice,
+            enable_input_audio_transcription=self.enable_input_audio_transcription,
+            url=self.websocket_url,
+        )
+
+
+class _NotYet(RealtimeModelBase):
+    """There to be imported, so that a program that can use one of several models runs with those that are here."""
+
+    def __init__(self, *args: object, **options: object) -> NoReturn:
+        raise NotSupported(
+            f"{type(self).__name__} is not here yet: use OpenAIRealtimeModel, or keep AgentScope for this model"
+        )
+
+    def native(self) -> NoReturn:
+        """None."""
+        raise NotSupported(f"{type(self).__name__} is not here yet")
+
+
+class DashScopeRealtimeModel(_NotYet):
+    """Not here yet: making one raises `NotSupported`."""
+
+
+class GeminiRealtimeModel(_NotYet):
+    """Not here yet: making one raises `NotSupported`."""
