@@ -33,10 +33,10 @@ class Relay:
     async def serve(self, near: trio.SocketStream) -> None:
         """One connection, to its end."""
         await self._going.wait()
-        async with near, await trio.open_tcp_stream("127.0.0.1", self._gateway) as far:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pass_on, near, far, nursery.cancel_scope)
-                nursery.start_soon(self._pass_on, far, near, nursery.cancel_scope)
+        far = await trio.open_tcp_stream("127.0.0.1", self._gateway)
+        async with near, far, trio.open_nursery() as nursery:
+            nursery.start_soon(self._pass_on, near, far, nursery.cancel_scope)
+            nursery.start_soon(self._pass_on, far, near, nursery.cancel_scope)
 
     async def _pass_on(self, source: trio.SocketStream, sink: trio.SocketStream, both: trio.CancelScope) -> None:
         try:
