@@ -5,6 +5,7 @@ from realtime_actors.transports import MemoryTransport
 from .errors import ExpectationFailed, InvalidExpectation
 from .faults import Cut, Delay, Direction, Fault, FaultyTransport, Garbage, Refuse
 from .probe import Probe
+from .recording import Recording, RecordingTransport
 from .runtime import Failures, open_test_runtime, run_virtual
 from .script import Disconnect, Emit, Expect, Pause, Step, reply_events
 from .scripted_model import ScriptedModel
@@ -26,6 +27,8 @@ __all__ = [
     "MemoryTransport",
     "Pause",
     "Probe",
+    "Recording",
+    "RecordingTransport",
     "Refuse",
     "ScriptedModel",
     "SimulatedOpenAI",

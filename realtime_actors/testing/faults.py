@@ -17,11 +17,11 @@ from realtime_actors.transports import (
     Transport,
     WebSocket,
     WebSocketOptions,
-    WebSocketStatistics,
 )
 
 from .errors import InvalidExpectation
 from .matching import short
+from .wrapped import WrappedWebSocket
 
 __all__ = ["Cut", "Delay", "Direction", "Fault", "FaultyTransport", "Garbage", "Refuse"]
 
@@ -153,10 +153,9 @@ class _Armed:
         return found and self.seen == fault.frame
 
 
-class _FaultyWebSocket(WebSocket):
+class _FaultyWebSocket(WrappedWebSocket):
     def __init__(self, inner: WebSocket, faults: list[_Armed]) -> None:
-        self.subprotocol, self.remote = inner.subprotocol, inner.remote
-        self._inner = inner
+        super().__init__(inner)
         self._faults = faults
         self._turn = trio.StrictFIFOLock()
         self._held: deque[str | bytes] = deque()  # received, and not passed on before `_held_until`
@@ -212,12 +211,6 @@ class _FaultyWebSocket(WebSocket):
                 await self._inner.aclose()
             raise _cut()
         return frames, delay
-
-    async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        await self._inner.aclose(code, reason)
-
-    def statistics(self) -> WebSocketStatistics:
-        return self._inner.statistics()
 
 
 def _cut() -> ConnectionClosed:

@@ -162,9 +162,7 @@ class Probe:
         if self._inbox.messages:
             waited = f"{round(trio.current_time() - began, 3):g} s"
             came = listed(map(short, self._inbox.messages))
-            raise ExpectationFailed(
-                f"{self._name} expected nothing within {within:g} s; after {waited} came{came}"
-            )
+            raise ExpectationFailed(f"{self._name} expected nothing within {within:g} s; after {waited} came{came}")
 
     def take_all(self) -> list[Any]:
         """What has come and was not taken, without waiting."""

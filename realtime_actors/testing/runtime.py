@@ -40,10 +40,12 @@ class Failures:
     room for. What is left in the mailbox of an actor that stops is none, nor is an answer that comes too late.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *causes: type[Exception]) -> None:
+        """`causes` are allowed."""
         self._causes: tuple[type[Exception], ...] = ()
         self._messages: tuple[type, ...] = ()
         self._subscriptions: list[Subscription] = []
+        self.allow(*causes)
 
     def allow(self, *causes: type[Exception]) -> None:
         """Let actors crash because of errors of these types, whatever supervisors make of them."""

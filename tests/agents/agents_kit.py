@@ -10,7 +10,7 @@ import attrs
 import orjson
 import trio
 
-from realtime_actors.actors import Ref, Runtime, Subscription, open_runtime
+from realtime_actors.actors import Ref, Runtime, Subscription
 from realtime_actors.agents import RealtimeAgent, Tool
 from realtime_actors.audio import iter_chunks
 from realtime_actors.events import (
@@ -27,15 +27,8 @@ from realtime_actors.providers import Manual, OpenAIRealtimeModel, RealtimeModel
 from realtime_actors.simulators.brain import Part
 from realtime_actors.simulators.openai import OpenAISimulator
 from realtime_actors.simulators.scripted import Reply, ScriptedBrain, buzz
-from realtime_actors.transports import (
-    ConnectionClosed,
-    MemoryTransport,
-    Transport,
-    TrioWebSocketTransport,
-    WebSocket,
-    WebSocketOptions,
-    WebSocketStatistics,
-)
+from realtime_actors.testing import Failures, RecordingTransport, open_test_runtime, simulate_openai
+from realtime_actors.transports import MemoryTransport
 
 E = TypeVar("E", bound=Event)
 Json = dict[str, Any]
@@ -43,59 +36,6 @@ KEY = "sk-proj-very-secret"
 MODEL = OpenAIRealtimeModel(api_key=KEY, url="ws://memory/v1/realtime")
 PUSH_TO_TALK = attrs.evolve(MODEL, turn_detection=Manual())
 VAD = attrs.evolve(MODEL, turn_detection=ServerVAD(silence_duration_ms=300))
-
-
-class _Recorded(WebSocket):
-    def __init__(self, inner: WebSocket, frames: list[Json]) -> None:
-        self.subprotocol, self.remote = inner.subprotocol, inner.remote
-        self._inner, self._frames = inner, frames
-
-    @property
-    def closed(self) -> ConnectionClosed | None:
-        return self._inner.closed
-
-    async def send(self, message: str | bytes) -> None:
-        self._frames.append(orjson.loads(message))
-        await self._inner.send(message)
-
-    async def receive(self) -> str | bytes:
-        return await self._inner.receive()
-
-    async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        await self._inner.aclose(code, reason)
-
-    def statistics(self) -> WebSocketStatistics:
-        return self._inner.statistics()
-
-
-@attrs.define
-class RecordingTransport(Transport):
-    """Writes down what is sent to the provider, for each socket."""
-
-    inner: Transport
-    sockets: list[list[Json]] = attrs.field(init=False, factory=list[list[Json]])
-
-    @asynccontextmanager
-    async def connect(
-        self,
-        url: str,
-        *,
-        headers: Sequence[tuple[str, str]] = (),
-        subprotocols: Sequence[str] = (),
-        options: WebSocketOptions | None = None,
-    ) -> AsyncGenerator[WebSocket, None]:
-        async with self.inner.connect(url, headers=headers, subprotocols=subprotocols, options=options) as websocket:
-            self.sockets.append([])
-            yield _Recorded(websocket, self.sockets[-1])
-
-    @property
-    def memory(self) -> MemoryTransport:
-        assert isinstance(self.inner, MemoryTransport)
-        return self.inner
-
-    def drop(self) -> None:
-        """Break the connection, as a network does."""
-        assert self.memory.drop_connections() == 1
 
 
 @attrs.define
@@ -153,9 +93,18 @@ class Talk:
             if paced:
                 await trio.sleep(chunk_ms / 1000)
 
+    def drop(self) -> None:
+        """Break the connection, as a network does."""
+        assert self.network.drop_connections() == 1
+
+    @property
+    def network(self) -> MemoryTransport:
+        assert isinstance(self.transport.inner, MemoryTransport)
+        return self.transport.inner
+
     def sent(self, *kinds: str, socket: int = -1) -> list[Json]:
         """What the agent sent to the provider over one socket, of these types."""
-        frames = self.transport.sockets[socket]
+        frames: list[Json] = [orjson.loads(frame) for frame in self.transport.connections[socket].sent]
         return [frame for frame in frames if not kinds or frame["type"] in kinds]
 
 
@@ -185,18 +134,6 @@ def speech(ms: float, rate: int) -> bytes:
 
 
 @asynccontextmanager
-async def simulated(simulator: OpenAISimulator, *, sockets: bool) -> AsyncGenerator[tuple[Transport, str | None]]:
-    """The transport to a simulator, and its URL when it is on a real socket."""
-    if not sockets:
-        yield MemoryTransport(simulator.respond), None
-        return
-    async with trio.open_nursery() as nursery:
-        await nursery.start(simulator.serve)
-        yield TrioWebSocketTransport(), simulator.url
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
 async def talking(
     *replies: Sequence[Part] | Reply,
     model: RealtimeModel = MODEL,
@@ -206,23 +143,23 @@ async def talking(
     sockets: bool = False,
     capacity: int = 100_000,
     pattern: str = "agents.friday.>",
+    failures: Failures | None = None,
     **options: Any,
 ) -> AsyncGenerator[Talk]:
     """An agent whose model says these replies in order; it is ready, and its first event is read."""
-    brain = ScriptedBrain(
-        replies=[reply if isinstance(reply, Reply) else Reply(reply) for reply in replies], transcripts=transcripts
-    )
-    simulator = OpenAISimulator(brain=brain, speed=speed, transcripts="before", seed=1, **options)
-    async with simulated(simulator, sockets=sockets) as (inner, url), open_runtime() as runtime:
-        transport = RecordingTransport(inner)
-        async with runtime.bus.subscribe(pattern, capacity=capacity) as events:
-            prototype = RealtimeAgent(
-                name="Friday",
-                instructions="Be brief.",
-                model=model if url is None else attrs.evolve(model, url=url),
-                tools=tools,
-                session_id="s1",
-                transport=transport,
-            )
-            agent = await runtime.spawn(prototype, name="friday")
-            yield Talk(runtime, agent, events, transport, brain, simulator)
+    async with (
+        simulate_openai(*replies, in_memory=not sockets, transcripts=transcripts, speed=speed, **options) as openai,
+        open_test_runtime(failures=failures) as runtime,
+        runtime.bus.subscribe(pattern, capacity=capacity) as events,
+    ):
+        transport = RecordingTransport(openai.transport)
+        prototype = RealtimeAgent(
+            name="Friday",
+            instructions="Be brief.",
+            model=attrs.evolve(model, url=openai.model.url),
+            tools=tools,
+            session_id="s1",
+            transport=transport,
+        )
+        agent = await runtime.spawn(prototype, name="friday")
+        yield Talk(runtime, agent, events, transport, openai.brain, openai.simulator)

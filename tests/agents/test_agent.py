@@ -46,12 +46,14 @@ from realtime_actors.events import (
     ClientSessionCreate,
     ClientSessionEnd,
     ClientTextAppend,
+    CommitAudio,
     Configure,
+    CreateResponse,
     ServerSessionUpdated,
     encode_json,
     encode_msgpack,
 )
-from realtime_actors.providers import OpenAIRealtimeModel, SemanticVAD, ServerVAD
+from realtime_actors.providers import OpenAIRealtimeModel, ProviderRefused, ProviderUnavailable, SemanticVAD, ServerVAD
 from realtime_actors.simulators.brain import (
     Drop,
     Endless,
@@ -66,6 +68,7 @@ from realtime_actors.simulators.brain import (
     Stall,
     Twice,
 )
+from realtime_actors.testing import Failures
 
 
 @attrs.frozen(kw_only=True)
@@ -434,7 +437,7 @@ class TestConversation:
             talk.tell(ClientSessionCreate({"instructions": "Be long."}))
             await talk.until(ServerSessionUpdated)
             await trio.sleep(60)
-            talk.transport.drop()
+            talk.drop()
             await talk.until(ServerSessionUpdated)
             [update] = talk.sent("session.update")
             assert update["session"]["instructions"] == "Be long."
@@ -446,7 +449,7 @@ class TestConversation:
             assert "nonsense" in events[-1].message
             assert of(ServerSessionUpdated, events) == []
             await trio.sleep(60)
-            talk.transport.drop()
+            talk.drop()
             await talk.until(ServerSessionUpdated)
             [update] = talk.sent("session.update")
             assert update["session"]["instructions"] == "Be brief."
@@ -478,7 +481,7 @@ class TestLostConnection:
             talk.say("Tell me a story.")
             await talk.until(AgentResponseAudioDelta, 20)
             await trio.sleep(20)
-            talk.transport.drop()
+            talk.drop()
             events = await talk.until(ServerSessionUpdated)
             [done] = of(AgentResponseDone, events)
             assert done.metadata == {"status": "failed", "reason": "connection_lost"}
@@ -495,12 +498,12 @@ class TestLostConnection:
     async def test_what_is_said_while_it_is_away_is_sent_once_under_its_own_id(self, autojump_clock: MockClock) -> None:
         async with talking(HELLO) as talk:
             await trio.sleep(60)
-            talk.transport.memory.reachable = False
-            talk.transport.drop()
+            talk.network.reachable = False
+            talk.drop()
             talk.say("before it is known")
             await trio.sleep(0.2)
             talk.say("while it is away")
-            talk.transport.memory.reachable = True
+            talk.network.reachable = True
             events = await talk.reply()
             assert statuses(events) == ["completed"]
             items = [frame["item"] for frame in talk.sent("conversation.item.create")]
@@ -514,7 +517,7 @@ class TestLostConnection:
             talk.say("Hello!")
             while not talk.sent("conversation.item.create"):
                 await trio.lowlevel.checkpoint()
-            talk.transport.drop()
+            talk.drop()
             events = await talk.reply()
             assert statuses(events) == ["completed"]
             [lost], [again] = (talk.sent("conversation.item.create", socket=number) for number in (0, 1))
@@ -526,7 +529,7 @@ class TestLostConnection:
             talk.say("Hello!")
             await talk.until(AgentResponseCreated)
             await trio.sleep(60)
-            talk.transport.drop()
+            talk.drop()
             await talk.until(ServerSessionUpdated)
             await trio.sleep(1)
             assert talk.sent("conversation.item.create") == []
@@ -534,12 +537,12 @@ class TestLostConnection:
     async def test_speech_goes_on_with_the_new_session(self, autojump_clock: MockClock) -> None:
         async with talking(HELLO, model=VAD) as talk:
             await trio.sleep(60)
-            talk.transport.drop()
+            talk.drop()
             await talk.speak(speech(800, 16000), 16000)
             assert statuses(await talk.reply()) == ["completed"]
 
     async def test_a_provider_that_drops_each_reply_is_given_up_after_five(self, autojump_clock: MockClock) -> None:
-        async with talking(*[[Drop(1011)]] * 10) as talk:
+        async with talking(*[[Drop(1011)]] * 10, failures=Failures(ProviderUnavailable)) as talk:
             for _ in range(5):
                 talk.say("Hello!")
                 events = await talk.reply()
@@ -560,7 +563,7 @@ class TestLostConnection:
         self, autojump_clock: MockClock
     ) -> None:
         quota = ErrorEvent("You exceeded your quota.", "insufficient_quota")
-        async with talking([Midway("Well then", 300, quota)]) as talk:
+        async with talking([Midway("Well then", 300, quota)], failures=Failures(ProviderRefused)) as talk:
             talk.say("Hello!")
             events = await talk.until(AgentEnded)
             assert of(AgentResponseDone, events)[0].metadata["status"] == "failed"
@@ -577,26 +580,28 @@ class TestOverload:
     async def test_more_than_can_wait_is_refused_in_words(self, autojump_clock: MockClock) -> None:
         async with talking(HELLO, HELLO) as talk:
             await trio.sleep(60)
-            talk.transport.memory.reachable = False
-            talk.transport.drop()
+            talk.network.reachable = False
+            talk.drop()
             await trio.sleep(0.1)
             for number in range(300):
                 talk.say(str(number))
                 if number == 150:
                     await wait_all_tasks_blocked()
             await wait_all_tasks_blocked()
-            talk.transport.memory.reachable = True
+            talk.network.reachable = True
             events = await talk.reply()
             errors = [error for error in of(AgentError, events) if error.code == "overloaded"]
             assert len(errors) == 300 - 256
             assert len(talk.sent("conversation.item.create")) == 256
 
     async def test_commits_that_find_no_room_are_refused_in_words(self, autojump_clock: MockClock) -> None:
-        async with talking(HELLO, model=PUSH_TO_TALK) as talk:
+        failures = Failures()
+        failures.allow_dead_letters(CommitAudio, CreateResponse)
+        async with talking(HELLO, model=PUSH_TO_TALK, failures=failures) as talk:
             await trio.sleep(60)
             async with talk.runtime.bus.subscribe("runtime.dead_letter.>") as letters:
-                talk.transport.memory.reachable = False
-                talk.transport.drop()
+                talk.network.reachable = False
+                talk.drop()
                 await trio.sleep(0.1)
                 for _ in range(600):
                     talk.tell(ClientAudioCommit("s1"))
@@ -605,7 +610,7 @@ class TestOverload:
                 await wait_all_tasks_blocked()
                 letter = await letters.receive()
                 assert isinstance(letter, DeadLetter)
-            talk.transport.memory.reachable = True
+            talk.network.reachable = True
             await trio.sleep(2)
             talk.say("Hello!")
             events = await talk.reply()

@@ -125,7 +125,7 @@ async def step(talk: Talk, chance: random.Random) -> None:
             call_id = chance.choice(calls).id if calls else "unknown"
             talk.tell(ClientToolResult("s1", call_id, "paint", "painted"))
         case _:
-            talk.transport.memory.drop_connections()
+            talk.network.drop_connections()
             await trio.sleep(chance.choice([0, 11, 20]))
     talk.waiting()
     if chance.random() < 0.7:

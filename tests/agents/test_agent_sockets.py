@@ -10,7 +10,6 @@ import attrs
 import trio
 from agents_kit import MODEL, VAD, audio_of, of, speech, statuses, talking
 
-from realtime_actors.actors import open_runtime
 from realtime_actors.agents import RealtimeAgent
 from realtime_actors.events import (
     AgentError,
@@ -24,6 +23,7 @@ from realtime_actors.events import (
 from realtime_actors.simulators.brain import Endless, Say
 from realtime_actors.simulators.openai import OpenAISimulator
 from realtime_actors.simulators.scripted import Reply, ScriptedBrain
+from realtime_actors.testing import Probe, open_test_runtime
 from realtime_actors.transports import TrioWebSocketTransport, WebSocketOptions
 
 
@@ -70,31 +70,21 @@ async def network(simulator: OpenAISimulator) -> AsyncGenerator[Network]:
 async def test_a_provider_that_falls_silent_is_noticed_and_replaced() -> None:
     brain = ScriptedBrain(replies=[Reply([Endless()], when="story"), Reply([Say("Hello.")], when="there")])
     impatient = WebSocketOptions(ping_interval=0.1, ping_timeout=0.1, close_timeout=0.1)
-    with trio.fail_after(10):
-        async with (
-            network(OpenAISimulator(brain=brain, speed=1)) as net,
-            open_runtime() as runtime,
-            runtime.bus.subscribe("agents.friday.>") as events,
-        ):
-            model = attrs.evolve(MODEL, url=net.url)
-            prototype = RealtimeAgent(
-                "Friday", "Be brief.", model, transport=TrioWebSocketTransport(), options=impatient
-            )
-            friday = await runtime.spawn(prototype, name="friday")
-            friday.tell(ClientTextAppend("s1", "A story!"))
-            seen = [await events.receive()]
-            while not isinstance(seen[-1], AgentResponseAudioDelta):
-                seen.append(await events.receive())
-            net.fall_silent()
-            while not isinstance(seen[-1], ServerSessionUpdated):
-                seen.append(await events.receive())
-            assert isinstance(seen[0], AgentReady)
-            assert of(AgentResponseDone, seen)[0].metadata["reason"] == "connection_lost"
-            assert "no pong" in of(AgentError, seen)[0].message
-            friday.tell(ClientTextAppend("s1", "Are you there?"))
-            while not isinstance(seen[-1], AgentResponseDone):
-                seen.append(await events.receive())
-            assert statuses(seen[-1:]) == ["completed"]
+    async with network(OpenAISimulator(brain=brain, speed=1)) as net, open_test_runtime() as runtime:
+        probe = await Probe.spawn(runtime, within=10)
+        probe.subscribe("agents.friday.>")
+        model = attrs.evolve(MODEL, url=net.url)
+        prototype = RealtimeAgent("Friday", "Be brief.", model, transport=TrioWebSocketTransport(), options=impatient)
+        friday = await runtime.spawn(prototype, name="friday")
+        await probe.expect(AgentReady)
+        friday.tell(ClientTextAppend("s1", "A story!"))
+        await probe.until(AgentResponseAudioDelta)
+        net.fall_silent()
+        seen = await probe.until(ServerSessionUpdated)
+        assert of(AgentResponseDone, seen)[0].metadata["reason"] == "connection_lost"
+        assert "no pong" in of(AgentError, seen)[0].message
+        friday.tell(ClientTextAppend("s1", "Are you there?"))
+        assert statuses(await probe.until(AgentResponseDone)) == ["completed"]
 
 
 async def test_a_spoken_turn() -> None:

@@ -186,7 +186,7 @@ class TestCalls:
             talk.say("Go!")
             await talk.reply()
             await trio.sleep(20)
-            talk.transport.drop()
+            talk.drop()
             events = await talk.until(ServerSessionUpdated)
             assert "connection" in outputs(events)[0]
             assert ended.is_set()

@@ -24,6 +24,7 @@ from realtime_actors.testing import (
     Garbage,
     InvalidExpectation,
     Probe,
+    RecordingTransport,
     Refuse,
     SimulatedOpenAI,
     open_test_runtime,
@@ -219,6 +220,22 @@ async def test_senders_keep_their_order(autojump_clock: MockClock) -> None:
         assert server.got == ["a", "b", "c"]
 
 
+async def test_what_goes_over_the_wire_is_written_down(on_sockets: bool) -> None:
+    async with faulty(on_sockets, Cut(direction="sent", frame=3)) as (transport, server):
+        recording = RecordingTransport(transport, capacity=2)
+        async with recording.connect(server.url, subprotocols=["b"]) as websocket:
+            assert await echo(websocket, "a", b"b") == ["a", b"b"]
+            with pytest.raises(ConnectionClosed):
+                await websocket.send("c")
+            assert websocket.closed is not None
+        async with recording.connect(server.url) as websocket:
+            assert websocket.statistics().messages_sent == 0
+        [first, second] = recording.connections
+        assert list(first.sent) == [b"b", "c"]
+        assert list(first.received) == ["a", b"b"]
+        assert (first.url, len(second.sent), len(second.received)) == (server.url, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -274,8 +291,7 @@ async def test_an_agent_whose_provider_talks_garbage(autojump_clock: MockClock) 
 
 
 async def test_an_agent_that_is_refused_for_good(autojump_clock: MockClock) -> None:
-    failures = Failures()
-    failures.allow(ProviderRefused)
+    failures = Failures(ProviderRefused)
     async with simulate_openai() as openai:
         with pytest.raises(ProviderRefused, match="401"):
             async with agent(openai, Refuse(status=401), failures=failures):

@@ -90,24 +90,21 @@ async def test_what_a_stopped_actor_leaves_is_no_failure(virtual_clock: MockCloc
 
 
 async def test_what_is_allowed_does_not_fail(virtual_clock: MockClock) -> None:
-    failures = Failures()
-    failures.allow(ArithmeticError)
+    failures = Failures(ArithmeticError)
     failures.allow_dead_letters(Unknown)
     assert await failure(Divide(0), failures) is None
     assert await failure(Unknown(), failures) is None
 
 
 async def test_something_else_than_what_is_allowed_fails(virtual_clock: MockClock) -> None:
-    failures = Failures()
-    failures.allow(ValueError)
+    failures = Failures(ValueError)
     failures.allow_dead_letters(Divide)
     assert await failure(Divide(0), failures) is not None
     assert await failure(Unknown(), failures) is not None
 
 
 async def test_what_supervisors_make_of_it_is_allowed_with_it(virtual_clock: MockClock) -> None:
-    failures = Failures()
-    failures.allow(ZeroDivisionError)
+    failures = Failures(ZeroDivisionError)
     async with open_test_runtime(failures=failures) as runtime:
         top = await runtime.spawn(Supervisor([Child(Divider(), name="divider")], max_restarts=0), name="top")
         divider = runtime.find("top.divider")
@@ -125,8 +122,7 @@ async def test_a_group_of_errors_is_allowed_when_each_is(virtual_clock: MockCloc
             raise ExceptionGroup("both", [ValueError(), KeyError()])
 
     for allowed, fails in (((ValueError,), True), ((ValueError, KeyError), False)):
-        failures = Failures()
-        failures.allow(*allowed)
+        failures = Failures(*allowed)
         caught = None
         try:
             async with open_test_runtime(failures=failures) as runtime:
@@ -171,8 +167,7 @@ def test_only_errors_are_allowed() -> None:
 def test_a_crash_comes_out_of_run_virtual() -> None:
     with pytest.raises(BaseException, match="divider crashed"):
         run_virtual(use, Divide(0))
-    failures = Failures()
-    failures.allow(ZeroDivisionError)
+    failures = Failures(ZeroDivisionError)
     run_virtual(use, Divide(0), failures=failures)
 
 

@@ -311,8 +311,7 @@ async def test_a_script_goes_on_after_a_loss(autojump_clock: MockClock) -> None:
 
 
 async def test_a_close_code_reaches_the_agent(autojump_clock: MockClock) -> None:
-    failures = Failures()
-    failures.allow(ProviderRefused)
+    failures = Failures(ProviderRefused)
     script = [Expect(AppendText), Disconnect(1008, "policy")]
     async with open_test_runtime(failures=failures) as runtime, ScriptedModel(script, ignore=[CreateResponse]) as model:
         friday, probe = await start(runtime, model)
@@ -391,8 +390,7 @@ async def test_a_model_is_what_models_are(autojump_clock: MockClock) -> None:
 
 
 async def test_a_script_has_to_be_begun_and_is_played_once(autojump_clock: MockClock) -> None:
-    failures = Failures()
-    failures.allow(InvalidExpectation)
+    failures = Failures(InvalidExpectation)
     async with open_test_runtime(failures=failures) as runtime:
         model = ScriptedModel([Pause(0)])
         with pytest.raises(InvalidExpectation, match="has not begun: `async with"):
@@ -408,8 +406,7 @@ async def test_a_transport_that_does_not_lead_to_the_script_is_named(autojump_cl
     async def respond(_: Request) -> Response:
         raise AssertionError("it is not asked")
 
-    failures = Failures()
-    failures.allow(InvalidRequest)
+    failures = Failures(InvalidRequest)
     async with open_test_runtime(failures=failures) as runtime, ScriptedModel([Pause(0)], acknowledges=False) as model:
         with pytest.raises(InvalidRequest, match="scripted://"):
             await start(runtime, model, transport=MemoryTransport(respond))
