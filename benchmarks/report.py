@@ -14,6 +14,11 @@ from .statistics import Spread
 
 __all__ = ["Report", "dump", "load", "table"]
 
+_GENERATOR = {
+    "generator cpu": "{:.0%} of a core",
+    "generator late_p99": "and was late by at most {:.2f} ms at the 99th percentile",
+}
+
 
 @attrs.frozen(kw_only=True)
 class Report:
@@ -101,5 +106,13 @@ def _lines(result: Result) -> list[str]:
                 against = "   1     baseline"
             number = f"{values.median:10.2f} {unit:8} ({values.low:.2f}-{values.high:.2f})"
             lines.append(f"  {measure:16} {contestant:28} {number:38} {against}")
+    generator = {name for each in result.rounds for values in each.values() for name in values if name in _GENERATOR}
+    said = [
+        words.format(max(values.get(name, 0.0) for each in result.rounds for values in each.values()))
+        for name, words in _GENERATOR.items()
+        if name in generator
+    ]
+    if said:
+        lines.append(f"  the load generator took at most {', '.join(said)}")
     lines.append("")
     return lines

@@ -1,0 +1,109 @@
+"""The benchmarks between a provider and an application."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from benchmarks.benchmark import Benchmark, Contestant, Target, Values
+
+from .trial import Load, trial
+
+__all__ = ["benchmarks"]
+
+_SIZES = (1, 10, 50, 100, 200, 400)
+_FLOODS = (1, 20)
+_QUICK_SIZE = 100
+_WARM, _QUICK_WARM = 50, 25
+_SECONDS, _QUICK_SECONDS = 3, 1
+_PER_SECOND = 50
+_FLOOD = 20_000  # deltas, of all sessions together
+_SIZES_THAT_COUNT = (100, 200)
+
+_OURS = ("agent", "agents")
+_FLOORS = (
+    ("bare Trio socket", "bare_socket"),
+    ("websockets on asyncio", "asyncio_websockets"),
+    ("bare trio-websocket", "bare_trio_websocket"),
+)
+
+
+def benchmarks() -> list[Benchmark]:
+    """All of them."""
+    return [
+        *(_listen(sessions) for sessions in _SIZES),
+        *(_flood(sessions) for sessions in _FLOODS),
+        *(_speak(sessions) for sessions in _SIZES),
+    ]
+
+
+def _case(sessions: int) -> str:
+    return f"{sessions} sessions" if sessions > 1 else "1 session"
+
+
+def _listen(sessions: int) -> Benchmark:
+    targets = [
+        Target("agent", "cpu", ratio=1.5),
+        Target("agent", "cpu", ratio=1.0, to="bare trio-websocket"),
+    ]
+    return Benchmark(
+        group="provider",
+        name="provider to application",
+        case=_case(sessions),
+        about="A delta of 20 ms from the provider's socket to a subscriber of the bus: CPU time, and time under way.",
+        measures={"cpu": "µs", "p50": "ms", "p99": "ms"},
+        baseline="bare Trio socket",
+        contestants=[
+            _contestant(*_OURS, "stream", sessions, ours=True),
+            *(_contestant(name, driver, "stream", sessions) for name, driver in _FLOORS),
+            _contestant("connection only", "connections", "stream", sessions, ours=True),
+        ],
+        targets=targets if sessions in _SIZES_THAT_COUNT else [],
+        quick=sessions == _QUICK_SIZE,
+    )
+
+
+def _flood(sessions: int) -> Benchmark:
+    return Benchmark(
+        group="provider",
+        name="flood",
+        case=_case(sessions),
+        about="Deltas that come as fast as they are read: CPU time of each.",
+        measures={"cpu": "µs"},
+        baseline="bare Trio socket",
+        contestants=[
+            _contestant(*_OURS, "flood", sessions, ours=True),
+            *(_contestant(name, driver, "flood", sessions) for name, driver in _FLOORS),
+        ],
+        quick=False,
+    )
+
+
+def _speak(sessions: int) -> Benchmark:
+    return Benchmark(
+        group="provider",
+        name="application to provider",
+        case=_case(sessions),
+        about="A piece of 20 ms from the application to the provider's socket: CPU time, and time under way.",
+        measures={"cpu": "µs", "p50": "ms", "p99": "ms"},
+        baseline="bare Trio socket",
+        contestants=[
+            _contestant(*_OURS, "hear", sessions, ours=True),
+            *(_contestant(name, driver, "hear", sessions) for name, driver in _FLOORS),
+        ],
+        quick=sessions == _QUICK_SIZE,
+    )
+
+
+def _contestant(
+    name: str, driver: str, kind: Literal["stream", "flood", "hear"], sessions: int, *, ours: bool = False
+) -> Contestant:
+    return Contestant(name, partial(_play, driver, kind, sessions), ours)
+
+
+def _play(driver: str, kind: Literal["stream", "flood", "hear"], sessions: int, quick: bool) -> Values:
+    warm = _QUICK_WARM if quick else _WARM
+    count = (_QUICK_SECONDS if quick else _SECONDS) * _PER_SECOND
+    if kind == "flood":
+        count = _FLOOD // sessions
+    return trial(Load(kind, sessions, warm, count), driver)

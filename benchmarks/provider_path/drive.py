@@ -1,0 +1,36 @@
+"""Runs one driver: `python -m benchmarks.provider_path.drive listen agents PORT SESSIONS WARM COUNT`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from .meter import Meter, Pace
+from .priority import go_first
+
+__all__ = ["main"]
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["listen", "speak"]))
+@click.argument("driver")
+@click.argument("port", type=int)
+@click.argument("sessions", type=int)
+@click.argument("warm", type=int)
+@click.argument("count", type=int)
+def main(  # noqa: PLR0917 - click gives them by name
+    kind: str, driver: str, port: int, sessions: int, warm: int, count: int
+) -> None:
+    """Run the driver until each session has had so many pieces, beside those to warm up with."""
+    go_first()
+    meter = Meter(sessions * warm, sessions * (warm + count))
+    module = import_module(f"benchmarks.provider_path.drivers.{driver}")
+    if kind == "listen":
+        module.listen(port, sessions, meter.heard)
+    else:
+        module.speak(port, sessions, Pace(meter, sessions))
+
+
+if __name__ == "__main__":
+    main()

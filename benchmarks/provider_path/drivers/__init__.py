@@ -1,0 +1,7 @@
+"""The contestants of the provider's path: a module for each, run in a process of its own.
+
+A module has `listen(port, sessions, heard)`: it opens so many sessions to the provider at `ws://127.0.0.1:<port>`,
+asks each for a reply, and calls `heard` with each delta's audio (PCM16) where an application would have it. It may
+have `speak(port, sessions, pace)`: each session gives the provider the pieces of audio that `pace` has for it. Both
+run until the process is ended. A module of this kind is all that a peer needs to take part.
+"""

@@ -1,0 +1,73 @@
+"""The floor: a bare Trio socket with minimal framing, and orjson."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+
+import orjson
+import pybase64
+import trio
+
+from benchmarks.provider_path.meter import Pace
+from benchmarks.provider_path.wire import message, plain_frame
+
+__all__ = ["listen", "speak"]
+
+
+async def _messages(connection: trio.socket.SocketType) -> AsyncGenerator[bytes]:
+    data = bytearray()
+    while True:
+        data += await connection.recv(65536)
+        start = 0
+        while len(data) - start >= 4:
+            end = start + 4 + int.from_bytes(data[start : start + 4])
+            if len(data) < end:
+                break
+            yield bytes(data[start + 4 : end])
+            start = end
+        del data[:start]
+
+
+async def _session(port: int, heard: Callable[[bytes], None]) -> None:
+    connection = trio.socket.socket()
+    await connection.connect(("127.0.0.1", port))
+    await connection.send(plain_frame(message("session.update", session={"type": "realtime"})))
+    await connection.send(plain_frame(message("response.create")))
+    async for frame in _messages(connection):
+        event = orjson.loads(frame)
+        if event["type"] == "response.output_audio.delta":
+            heard(pybase64.b64decode(event["delta"]))
+
+
+async def _listen(port: int, sessions: int, heard: Callable[[bytes], None]) -> None:
+    async with trio.open_nursery() as nursery:
+        for _ in range(sessions):
+            nursery.start_soon(_session, port, heard)
+
+
+def listen(port: int, sessions: int, heard: Callable[[bytes], None]) -> None:
+    """See the package."""
+    trio.run(_listen, port, sessions, heard)
+
+
+async def _speaker(port: int, number: int, pace: Pace) -> None:
+    connection = trio.socket.socket()
+    await connection.connect(("127.0.0.1", port))
+    await connection.send(plain_frame(message("session.update", session={"type": "realtime"})))
+    await trio.sleep(0.5)
+    for pause in pace.pauses(number):
+        await trio.sleep(pause)
+        audio = pybase64.b64encode_as_string(pace.piece())
+        await connection.send(plain_frame(orjson.dumps({"type": "input_audio_buffer.append", "audio": audio})))
+    await trio.sleep_forever()  # a socket that is closed now might take the last piece with it
+
+
+async def _speak(port: int, sessions: int, pace: Pace) -> None:
+    async with trio.open_nursery() as nursery:
+        for number in range(sessions):
+            nursery.start_soon(_speaker, port, number, pace)
+
+
+def speak(port: int, sessions: int, pace: Pace) -> None:
+    """See the package."""
+    trio.run(_speak, port, sessions, pace)

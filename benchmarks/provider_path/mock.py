@@ -1,0 +1,287 @@
+"""The provider, and the load: a process that speaks OpenAI's wire, and streams speech to all sessions or hears them.
+
+It is a plain loop over non-blocking sockets, so that it costs little: what it costs, and how late it was, is in its
+report. It prints its port, and at the end the report, as lines of JSON.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+import time
+
+import attrs
+import click
+import orjson
+
+from benchmarks.statistics import percentile
+
+from .priority import go_first
+from .wire import DELTA_MS, Delta, Incoming, message, plain_frame, stamp_of_append, websocket_frame
+
+__all__ = ["Mock"]
+
+_SETTLE = 0.3  # seconds between the last session's begin and the first delta
+_LOOK_EVERY = 0.005  # seconds between looks at what clients say, while it streams
+_PATIENCE = 60.0  # seconds for the sessions to begin, and again for what is measured to end
+_READ = 65536
+_FLOOD_AHEAD = 256 * 1024  # bytes that wait in this process for a session's socket, in a flood
+
+
+@attrs.define(eq=False)
+class _Session:
+    socket: socket.socket
+    number: int
+    incoming: Incoming = attrs.field(factory=Incoming)
+    waiting: bytearray = attrs.field(factory=bytearray)
+    """What the socket has not taken yet."""
+    delta: Delta | None = None
+    """Set when a reply was asked for."""
+    configured: bool = False
+    gone: bool = False
+
+    def send(self, data: bytes) -> bool:
+        """Whether the socket took all of it at once."""
+        if self.gone:
+            return True
+        if self.waiting:
+            self.waiting += data
+            return False
+        try:
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.gone = True
+            return True
+        if sent < len(data):
+            self.waiting += data[sent:]
+            return False
+        return True
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self.waiting:
+            data, self.waiting = bytes(self.waiting), bytearray()
+            self.send(data)
+
+    def say(self, payload: bytes) -> None:
+        """Send an event."""
+        self.send(plain_frame(payload) if self.incoming.plain else websocket_frame(payload))
+
+
+class Mock:
+    """One run: sessions begin, then either side speaks."""
+
+    def __init__(self, sessions: int) -> None:
+        self._count = sessions
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listener.setblocking(False)
+        self._poll = select.epoll()
+        self._poll.register(self._listener, select.EPOLLIN)
+        self._sessions: dict[int, _Session] = {}
+        self._order: list[_Session] = []
+        self._heard: list[tuple[int, int]] = []
+        """When an append came, and when it was sent, in ns."""
+        self.port: int = self._listener.getsockname()[1]
+
+    # -- what is measured
+
+    def stream(self, warm: int, deltas: int) -> dict[str, float]:
+        """Send each session a delta every 20 ms, the sessions evenly spread. The first `warm` do not count."""
+        self._begin(replies=True)
+        late: list[float] = []
+        blocked, sessions = 0, self._order
+        ticks, step = len(sessions) * (warm + deltas), DELTA_MS / 1000 / len(sessions)
+        first = len(sessions) * warm
+        start = look = time.monotonic()
+        cpu = time.process_time()
+        for tick in range(ticks):
+            due = start + tick * step
+            while (now := time.monotonic()) < due:
+                if now >= look:
+                    self._look(0)
+                    look = now + _LOOK_EVERY
+                time.sleep(max(0.0, min(due, look) - time.monotonic()))
+            if tick == first:
+                cpu = time.process_time()
+            if tick >= first:
+                late.append(now - due)
+            session = sessions[tick % len(sessions)]
+            assert session.delta is not None
+            blocked += not session.send(session.delta.at(time.monotonic_ns()))
+            if now >= look:
+                self._look(0)
+                look = now + _LOOK_EVERY
+        seconds = time.monotonic() - start - first * step
+        report = {
+            "cpu": (time.process_time() - cpu) / seconds,
+            "late_p99": percentile(late, 99) * 1000,
+            "late_most": max(late) * 1000,
+            "blocked": blocked / len(late),
+        }
+        self._wait_for_the_end()
+        return report
+
+    def flood(self, deltas: int) -> dict[str, float]:
+        """Send each session so many deltas, as fast as the sockets take them."""
+        self._begin(replies=True)
+        start, cpu = time.monotonic(), time.process_time()
+        left = {session.number: deltas for session in self._order}
+        blocked = looks = 0
+        while any(left.values()) and not all(session.gone for session in self._order):
+            moved = False
+            for session in self._order:
+                assert session.delta is not None
+                while left[session.number] and len(session.waiting) < _FLOOD_AHEAD:
+                    session.send(session.delta.at(time.monotonic_ns()))
+                    left[session.number] -= 1
+                    moved = True
+            looks += 1
+            blocked += not moved
+            self._look(0 if moved else 0.001)
+        while any(session.waiting and not session.gone for session in self._order):
+            self._look(0.001)
+        report = {
+            "cpu": (time.process_time() - cpu) / (time.monotonic() - start),
+            "late_p99": 0.0,
+            "blocked": blocked / looks,
+        }
+        self._wait_for_the_end()
+        return report
+
+    def hear(self, warm: int, appends: int) -> dict[str, float]:
+        """Take so many pieces of audio from each session; say how long they were under way."""
+        self._begin(replies=False)
+        expected, deadline = len(self._order) * (warm + appends), time.monotonic() + _PATIENCE
+        start, cpu = time.monotonic(), time.process_time()
+        while len(self._heard) < expected and time.monotonic() < deadline:
+            self._look(0.05)
+            if all(session.gone for session in self._order):
+                break
+        cpu_share = (time.process_time() - cpu) / (time.monotonic() - start)
+        ways = [(came - sent) / 1e6 for came, sent in self._heard[len(self._order) * warm :]]
+        report = {
+            "cpu": cpu_share,
+            "late_p99": 0.0,
+            "heard": float(len(self._heard)),
+            "expected": float(expected),
+            "p50": percentile(ways, 50) if ways else 0.0,
+            "p99": percentile(ways, 99) if ways else 0.0,
+        }
+        self._wait_for_the_end()
+        return report
+
+    # -- the sessions
+
+    def _begin(self, *, replies: bool) -> None:
+        """Wait until all sessions are there, and have asked for a reply or at least are configured."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            ready = sum(s.delta is not None if replies else s.configured for s in self._sessions.values())
+            if ready == self._count:
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{ready} of {self._count} sessions began within {_PATIENCE:g} s")
+            self._look(0.05)
+        self._order = list(self._sessions.values())
+        if replies:
+            settled = time.monotonic() + _SETTLE
+            while time.monotonic() < settled:
+                self._look(0.05)
+
+    def _wait_for_the_end(self) -> None:
+        """The process that is measured hangs up when it has what it waits for."""
+        deadline = time.monotonic() + _PATIENCE
+        while not all(session.gone for session in self._order) and time.monotonic() < deadline:
+            self._look(0.05)
+
+    def _look(self, timeout: float) -> None:
+        for descriptor, _ in self._poll.poll(timeout):
+            if descriptor == self._listener.fileno():
+                self._accept()
+            else:
+                self._read(self._sessions[descriptor])
+        for session in self._order or list(self._sessions.values()):
+            session.flush()
+
+    def _accept(self) -> None:
+        try:
+            while True:
+                client, _ = self._listener.accept()
+                client.setblocking(False)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._poll.register(client, select.EPOLLIN)
+                self._sessions[client.fileno()] = _Session(client, len(self._sessions))
+        except BlockingIOError:
+            pass
+
+    def _read(self, session: _Session) -> None:
+        try:
+            data = session.socket.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            session.gone = True
+            self._poll.unregister(session.socket)
+            return
+        now = time.monotonic_ns()
+        for payload in session.incoming.feed(data):
+            sent = stamp_of_append(payload)
+            if sent is None:
+                self._answer(session, payload)
+            else:
+                self._heard.append((now, sent))
+        for answer in session.incoming.answers:
+            session.send(answer)
+            if answer.startswith(b"HTTP/"):
+                session.say(message("session.created", session={"type": "realtime", "id": "sess_1"}))
+        session.incoming.answers.clear()
+
+    def _answer(self, session: _Session, payload: bytes) -> None:
+        said = orjson.loads(payload)
+        match said["type"]:
+            case "session.update":
+                session.say(message("session.updated", session=said["session"]))
+                session.configured = True
+            case "conversation.item.create":
+                session.say(message("conversation.item.added", item=said["item"]))
+            case "response.create":
+                response_id = f"resp_{session.number}"
+                response = {"object": "realtime.response", "id": response_id, "status": "in_progress"}
+                session.say(message("response.created", response=response))
+                session.delta = Delta(response_id, plain=bool(session.incoming.plain))
+            case _:
+                pass
+
+
+def _print(values: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(values) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["stream", "flood", "hear"]))
+@click.argument("sessions", type=int)
+@click.argument("warm", type=int)
+@click.argument("count", type=int)
+def main(kind: str, sessions: int, warm: int, count: int) -> None:
+    """Be the provider of so many sessions, with so many deltas or appends each."""
+    if kind != "flood":  # which takes all the CPU that there is
+        go_first()
+    mock = Mock(sessions)
+    _print({"port": mock.port})
+    match kind:
+        case "stream":
+            _print(mock.stream(warm, count))
+        case "flood":
+            _print(mock.flood(warm + count))
+        case _:
+            _print(mock.hear(warm, count))
+
+
+if __name__ == "__main__":
+    main()
