@@ -4,5 +4,6 @@
 """
 
 from .dump import dump_on_signal
+from .errors import MissingExtra
 
-__all__ = ["dump_on_signal"]
+__all__ = ["MissingExtra", "dump_on_signal"]
