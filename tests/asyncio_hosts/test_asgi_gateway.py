@@ -143,7 +143,7 @@ async def test_a_message_that_is_too_large_is_refused() -> None:
 
 async def test_a_frontend_that_does_not_read_holds_up_nothing() -> None:
     async with (
-        hypercorn(ScriptedBrain(replies=[Reply([Say(LONG * 20)])]), speed=0) as (server, address),
+        hypercorn(ScriptedBrain(replies=[Reply([Say(LONG * 3)])]), speed=0) as (server, address),
         connect(f"ws://{address}/ws/ann/s1", max_unread=1) as deaf,
         connect(f"ws://{address}/ws/ann/s2") as other,
     ):
