@@ -23,6 +23,8 @@ class Contestant:
     name: str
     play: Callable[[bool], Values]
     ours: bool = False
+    quick: bool = True
+    """Whether it takes part with `--quick`."""
 
 
 @attrs.frozen

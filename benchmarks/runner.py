@@ -88,9 +88,10 @@ def play(benchmarks: Sequence[Benchmark], rounds: int, *, quick: bool, tell: Cal
     for number, benchmark in enumerate(benchmarks, 1):
         played: list[dict[str, dict[str, float]]] = []
         thrown_out: list[str] = []
+        contestants = [each for each in benchmark.contestants if each.quick or not quick]
         for index in range(rounds):
             this: dict[str, dict[str, float]] = {}
-            for contestant in benchmark.contestants:
+            for contestant in contestants:
                 tell(
                     f"[{number}/{len(benchmarks)}] {benchmark.label}: round {index + 1} of {rounds}, {contestant.name}"
                 )
@@ -105,8 +106,8 @@ def play(benchmarks: Sequence[Benchmark], rounds: int, *, quick: bool, tell: Cal
             about=benchmark.about,
             measures=dict(benchmark.measures),
             baseline=benchmark.baseline,
-            contestants=[each.name for each in benchmark.contestants],
-            ours=[each.name for each in benchmark.contestants if each.ours],
+            contestants=[each.name for each in contestants],
+            ours=[each.name for each in contestants if each.ours],
             rounds=played,
             thrown_out=thrown_out,
             targets=list(benchmark.targets),

@@ -10,7 +10,7 @@ import orjson
 
 from benchmarks.benchmark import Benchmark, Contestant, Target, Values
 
-from . import asks, hops
+from . import asks, crossing, hops
 from .fan_out import bare_fan_out, bus_fan_out
 from .spawning import actor_spawn, bare_spawn
 from .timing import contestant
@@ -29,7 +29,7 @@ def benchmarks() -> list[Benchmark]:
         found += [_hop(busy), _pipelined(busy), _ask(busy), _ask_with_timeout(busy)]
         found += [_fan_out(subscribers, busy) for subscribers in (1, 10, 100)]
         found.append(_spawn(busy))
-    found += [_population(), _restarts()]
+    found += [_hooks(), _crossing(), _crossing_alone(), _population(), _restarts()]
     return sorted(found, key=lambda each: each.name)
 
 
@@ -137,6 +137,50 @@ def _spawn(busy: int) -> Benchmark:
             contestant("bare task", bare_spawn, busy=busy),
         ],
         quick=not busy,
+    )
+
+
+def _hooks() -> Benchmark:
+    return Benchmark(
+        group="kernel",
+        name="instrumented hop",
+        about="A hop with the hooks around each message in use, by an instrument that does nothing.",
+        measures=_TIME,
+        baseline="no instrument",
+        contestants=[
+            contestant("one instrument", hops.instrumented_actors_hop, ours=True),
+            contestant("no instrument", hops.actors_hop, ours=True),
+        ],
+    )
+
+
+def _crossing() -> Benchmark:
+    return Benchmark(
+        group="kernel",
+        name="from asyncio",
+        about="A message from an asyncio host to an actor in the runtime's thread, one way, in a flood.",
+        measures=_TIME,
+        baseline="run_sync_soon",
+        contestants=[
+            crossing.contestant("tell", crossing.tell, ours=True),
+            crossing.contestant("run_sync_soon", crossing.sync_soon),
+        ],
+        targets=[Target("tell", "time", ratio=1 / 3)],
+    )
+
+
+def _crossing_alone() -> Benchmark:
+    return Benchmark(
+        group="kernel",
+        name="from asyncio, way alone",
+        about="The same without an actor at the end: a function is called in Trio's thread.",
+        measures=_TIME,
+        baseline="run_sync_soon",
+        contestants=[
+            crossing.contestant("crossing", crossing.bare_crossing, ours=True),
+            crossing.contestant("run_sync_soon", crossing.bare_sync_soon),
+        ],
+        targets=[Target("crossing", "time", ratio=1 / 3)],
     )
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, Ref, open_runtime, receives
+from realtime_actors.actors import Actor, Instrument, Ref, open_runtime, receives
 
 from .timing import Countdown, Operate
 
-__all__ = ["actors_hop", "actors_pipeline", "bare_hop", "bare_pipeline", "plain_actors_hop"]
+__all__ = [
+    "actors_hop",
+    "actors_pipeline",
+    "bare_hop",
+    "bare_pipeline",
+    "instrumented_actors_hop",
+    "plain_actors_hop",
+]
 
 _BATCH = 128  # messages that are told before the receiver runs: half of what a mailbox holds
 
@@ -63,8 +70,10 @@ class _PlainPlayer(Actor):
 
 
 @asynccontextmanager
-async def _match(first: Actor, second: Actor, rally: Countdown) -> AsyncGenerator[Operate]:
-    async with open_runtime() as runtime:
+async def _match(
+    first: Actor, second: Actor, rally: Countdown, instruments: Sequence[Instrument] = ()
+) -> AsyncGenerator[Operate]:
+    async with open_runtime(instruments=instruments) as runtime:
         one, other = await runtime.spawn(first), await runtime.spawn(second)
         await one.ask(Opponent(other), timeout=None)
         await other.ask(Opponent(one), timeout=None)
@@ -82,6 +91,14 @@ async def actors_hop() -> AsyncGenerator[Operate]:
     """Two actors tell each other the same message, again and again; an operation is one of these."""
     rally = Countdown()
     async with _match(_Player(rally), _Player(rally), rally) as operate:
+        yield operate
+
+
+@asynccontextmanager
+async def instrumented_actors_hop() -> AsyncGenerator[Operate]:
+    """As `actors_hop`, with an instrument that does nothing."""
+    rally = Countdown()
+    async with _match(_Player(rally), _Player(rally), rally, [Instrument()]) as operate:
         yield operate
 
 

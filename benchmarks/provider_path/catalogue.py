@@ -56,7 +56,7 @@ def _listen(sessions: int) -> Benchmark:
         contestants=[
             _contestant(*_OURS, "stream", sessions, ours=True),
             *(_contestant(name, driver, "stream", sessions) for name, driver in _FLOORS),
-            _contestant("connection only", "connections", "stream", sessions, ours=True),
+            _contestant("connection only", "connections", "stream", sessions, ours=True, quick=False),
         ],
         targets=targets if sessions in _SIZES_THAT_COUNT else [],
         quick=sessions == _QUICK_SIZE,
@@ -96,9 +96,15 @@ def _speak(sessions: int) -> Benchmark:
 
 
 def _contestant(
-    name: str, driver: str, kind: Literal["stream", "flood", "hear"], sessions: int, *, ours: bool = False
+    name: str,
+    driver: str,
+    kind: Literal["stream", "flood", "hear"],
+    sessions: int,
+    *,
+    ours: bool = False,
+    quick: bool = True,
 ) -> Contestant:
-    return Contestant(name, partial(_play, driver, kind, sessions), ours)
+    return Contestant(name, partial(_play, driver, kind, sessions), ours, quick)
 
 
 def _play(driver: str, kind: Literal["stream", "flood", "hear"], sessions: int, quick: bool) -> Values:
