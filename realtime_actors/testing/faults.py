@@ -168,8 +168,6 @@ class _FaultyWebSocket(WrappedWebSocket):
 
     async def send(self, message: str | bytes) -> None:
         async with self._turn:
-            if self._is_cut:
-                raise _cut()
             frames, delay = await self._suffer("sent", message)
             if delay:
                 await trio.sleep(delay)

@@ -147,17 +147,17 @@ class Play(Transport):
             match self._step():
                 case Emit(events=events):
                     for event in events:
-                        await self._say(websocket, self._made(event))
+                        said = self._made(event)
+                        if said is None:
+                            return
+                        await self._say(websocket, said)
                     self._step_done()
                 case Pause(seconds):
                     await trio.sleep(seconds)
                     self._step_done()
                 case Disconnect(code, reason):
                     self._step_done()
-                    if code == 1006:
-                        self._memory.drop_connections()
-                    else:
-                        await websocket.aclose(code, reason)
+                    await websocket.aclose(code, reason)
                 case Expect() | None:
                     await self._take(websocket, self.unwrap(await websocket.receive()))
 
@@ -188,17 +188,19 @@ class Play(Transport):
     async def _say(self, websocket: WebSocket, event: Said) -> None:
         await websocket.send(self.wrap(event))
 
-    def _made(self, event: Said | Callable[[Any], Said]) -> Said:
+    def _made(self, event: Said | Callable[[Any], Said]) -> Said | None:
+        """The event, made by a function where it is one. None when that has failed, and the test with it."""
         if isinstance(event, Said):
             return event
         try:
             made = event(self.received[-1] if self.received else None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the test is told
             self._fail(f"step {self._done + 1} of the script raised {error!r}.", error)
-            raise
-        if not isinstance(made, Said):  # pyright: ignore[reportUnnecessaryIsInstance] - tests need not be checked
-            self._fail(f"step {self._done + 1} of the script made {short(made)}, which is nothing that a model says.")
-        return made
+            return None
+        if isinstance(made, Said):  # pyright: ignore[reportUnnecessaryIsInstance] - tests need not be checked
+            return made
+        self._fail(f"step {self._done + 1} of the script made {short(made)}, which is nothing that a model says.")
+        return None
 
     def _step(self) -> Step | None:
         return self._script[self._done] if self._done < len(self._script) else None

@@ -90,7 +90,7 @@ class Failures:
             return None
         advice = f"allow({_types(crashes)})" if crashes else f"allow_dead_letters({_types(letters)})"
         error = ExpectationFailed(
-            f"in the runtime went wrong what the test does not expect:{listed(problems)}\n"
+            f"something went wrong in the runtime that the test does not expect:{listed(problems)}\n"
             f"If it is to be so, say it in the test: failures.{advice}"
         )
         error.__cause__ = crashes[0] if crashes else None

@@ -79,6 +79,10 @@ class Pause:
 
     seconds: float
 
+    def __attrs_post_init__(self) -> None:
+        if not self.seconds >= 0:
+            raise InvalidExpectation(f"a pause of {self.seconds} s cannot be: 0 or more")
+
 
 @attrs.frozen
 class Disconnect:
@@ -89,6 +93,10 @@ class Disconnect:
 
     code: int = 1006
     reason: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        if not 1000 <= self.code <= 4999:
+            raise InvalidExpectation(f"{self.code} is no close code of a WebSocket: 1000 to 4999")
 
 
 Step = Expect | Emit | Pause | Disconnect

@@ -218,6 +218,7 @@ async def test_senders_keep_their_order(autojump_clock: MockClock) -> None:
                 nursery.start_soon(websocket.send, frame)
                 await trio.testing.wait_all_tasks_blocked()
         assert server.got == ["a", "b", "c"]
+        assert trio.current_time() == 3  # one after the other
 
 
 async def test_what_goes_over_the_wire_is_written_down(on_sockets: bool) -> None:

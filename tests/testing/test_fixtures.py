@@ -31,7 +31,7 @@ class Divide:
 
 @attrs.frozen
 class Unknown:
-    pass
+    number: int = 0
 
 
 @attrs.define(eq=False)
@@ -76,9 +76,21 @@ async def test_all_is_well(virtual_clock: MockClock) -> None:
 async def test_a_message_without_a_handler_fails_the_test(virtual_clock: MockClock) -> None:
     error = await failure(Unknown())
     assert error is not None
-    assert "divider has no handler for Unknown()" in str(error)
+    assert "divider has no handler for Unknown(number=0)" in str(error)
     assert "failures.allow_dead_letters(Unknown)" in str(error)
     assert error.__cause__ is None
+
+
+async def test_a_message_without_room_fails_the_test(virtual_clock: MockClock) -> None:
+    async def test() -> None:
+        async with open_test_runtime() as runtime:
+            divider = await runtime.spawn(Divider(), name="divider", capacity=1)
+            runtime.bus.subscribe_ref("numbers", divider)
+            for number in (1, 2, 3):
+                runtime.bus.publish("numbers", Divide(number))
+
+    with pytest.raises(ExpectationFailed, match=r"divider had no room for Divide\(by=3\)"):
+        await test()
 
 
 async def test_what_a_stopped_actor_leaves_is_no_failure(virtual_clock: MockClock) -> None:
@@ -150,11 +162,12 @@ async def test_a_flood_of_failures_is_counted(virtual_clock: MockClock) -> None:
     async def test() -> None:
         async with open_test_runtime() as runtime:
             divider = await runtime.spawn(Divider(), name="divider")
-            for _ in range(2000):
-                divider.tell(Unknown())
+            for number in range(2000):
+                divider.tell(Unknown(number))
 
     with pytest.raises(ExpectationFailed) as caught:
         await test()
+    assert "divider has no handler for Unknown(number=0)\n" in str(caught.value)
     assert "976 more, which were too many to be looked at" in str(caught.value)
     assert len(str(caught.value)) < 1000
 

@@ -286,6 +286,14 @@ async def test_what_nobody_takes_is_bounded(autojump_clock: MockClock) -> None:
         assert probe.ref.statistics().state == "running"
 
 
+async def test_many_may_come_at_once(autojump_clock: MockClock) -> None:
+    async with open_runtime() as runtime:
+        probe = await Probe.spawn(runtime)
+        for number in range(1000):
+            probe.ref.tell(Ping(number))
+        assert await probe.until(Ping, number=999) == [Ping(number) for number in range(1000)]
+
+
 async def test_a_probe_below_an_actor_ends_with_it(autojump_clock: MockClock) -> None:
     @attrs.define(eq=False)
     class Parent(Actor):

@@ -335,9 +335,13 @@ async def test_a_function_of_the_script_that_raises_fails_the_test(autojump_cloc
     def broken(_: object) -> SessionConfigured:
         raise KeyError("oops")
 
-    assert "step 2 of the script raised KeyError('oops')." in await failure(
-        Expect(AppendText), Emit(broken), do=say("Hi")
-    )
+    async def test() -> None:
+        async with open_test_runtime() as runtime, ScriptedModel([Pause(1), Emit(broken)]) as model:
+            await start(runtime, model)
+
+    error = await failure_of(test)
+    assert "step 2 of the script raised KeyError('oops')." in str(error)
+    assert isinstance(error.__cause__, KeyError)
     made = Emit(lambda _: "text")  # pyright: ignore[reportArgumentType, reportUnknownLambdaType] - it is wrong
     assert "step 1 of the script made 'text', which is nothing that a model says." in await failure(made, do=say("Hi"))
 
@@ -369,6 +373,8 @@ def wrong(value: object) -> Any:
         ),
         (lambda: Expect(wrong("AppendText")), "'AppendText' is nothing"),
         (lambda: Expect(AppendText, txt="Hi"), "AppendText has no field 'txt': it has item_id, text"),
+        (lambda: Pause(-1), "a pause of -1 s cannot be"),
+        (lambda: Disconnect(7), "7 is no close code"),
         (Emit, "one event or more"),
         (lambda: Emit(wrong("Hello")), "'Hello' is nothing that a model says"),
         (lambda: Emit(ModelResponseDone), "nothing that a model says"),
