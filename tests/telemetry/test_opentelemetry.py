@@ -1,5 +1,6 @@
 """Traces, with OpenTelemetry's own SDK."""
 
+import asyncio
 import subprocess
 import sys
 
@@ -14,7 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from telemetry_kit import Add, Clerk, Counter, Fail, GetTotal, Inquire, Relay
 
-from realtime_actors.actors import Actor, ActorCrashed, Ref, open_runtime, receives
+import realtime_actors.asyncio
+from realtime_actors.actors import Actor, ActorCrashed, Ref, open_runtime, receives, trace_context
 from realtime_actors.telemetry.opentelemetry import OpenTelemetryInstrument
 
 
@@ -190,6 +192,32 @@ async def test_an_unsampled_trace_stays_so() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert await counter.ask(GetTotal(), timeout=1) == 1
     assert list(traced.spans()) == ["process GetTotal"]
+
+
+def test_a_host_on_asyncio(traced: Traced) -> None:
+    """An ask takes the current span along by itself, a tell what `trace_context` holds."""
+
+    async def main() -> None:
+        instrument = OpenTelemetryInstrument(tracer_provider=traced.provider)
+        async with realtime_actors.asyncio.open_runtime(instruments=[instrument]) as runtime:
+            counter = await runtime.spawn(Counter())
+            clerk = await runtime.spawn(Clerk(counter.ref))
+            with traced.tracer.start_as_current_span("telling"):
+                trace_context.set(context.get_current())
+                clerk.tell(Relay(5))
+            trace_context.set(None)
+            with traced.tracer.start_as_current_span("asking"):
+                assert await clerk.ask(Inquire(), timeout=1) == 5
+
+    asyncio.run(main())
+    assert traced.parents() == {
+        "telling": None,
+        "process Relay": "telling",
+        "process Add": "process Relay",
+        "asking": None,
+        "process Inquire": "asking",
+        "process GetTotal": "process Inquire",
+    }
 
 
 @pytest.mark.parametrize(
