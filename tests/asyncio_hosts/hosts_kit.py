@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, receives
+from realtime_actors.actors import Actor, Ref, receives
 
 DEADLINE = 20.0
 """Seconds that a test may take in all."""
@@ -72,6 +72,14 @@ class Exit:
 
 
 @attrs.frozen
+class Pass:
+    """Tells something to another."""
+
+    what: object
+    to: Ref
+
+
+@attrs.frozen
 class Say:
     text: str
 
@@ -128,6 +136,10 @@ class Counter(Actor):
     @receives
     def exit(self, message: Exit) -> None:
         raise message.error
+
+    @receives
+    def hand_on(self, message: Pass) -> None:
+        self.context.tell(message.to, message.what)
 
     @receives
     def say(self, message: Say) -> None:

@@ -7,9 +7,9 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import h11
 import pytest
 import trio
+from http_kit import get
 from server_kit import Server, connect, run_server, run_simulator
 
 from realtime_actors.events import (
@@ -41,24 +41,6 @@ async def hypercorn(
         ) as server:
             found = await server.wait_for(r"Running on http://([\d.:]+)")
             yield server, found[1]
-
-
-async def get(address: str, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    host, _, port = address.partition(":")
-    connection = h11.Connection(h11.CLIENT)
-    async with await trio.open_tcp_stream(host, int(port)) as stream:
-        request = h11.Request(method=method, target=path, headers=[("Host", address), ("Connection", "close")])
-        await stream.send_all((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
-        head, body = None, b""
-        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-            if event is h11.NEED_DATA:
-                connection.receive_data(await stream.receive_some())
-            elif isinstance(event, h11.Response):
-                head = event
-            elif isinstance(event, h11.Data):
-                body += event.data
-    assert head is not None
-    return head.status_code, {name.decode(): value.decode() for name, value in head.headers}, body
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

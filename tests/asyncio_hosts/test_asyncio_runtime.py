@@ -24,6 +24,7 @@ from hosts_kit import (
     Crash,
     Exit,
     GetTotal,
+    Pass,
     Release,
     SlowStarter,
     Wait,
@@ -33,6 +34,7 @@ from hosts_kit import (
 )
 
 from realtime_actors.actors import (
+    Actor,
     ActorCrashed,
     ActorStopped,
     AskTimeout,
@@ -42,10 +44,12 @@ from realtime_actors.actors import (
     Ref,
     Runtime,
     UnhandledMessage,
+    receives,
     trace_context,
 )
 from realtime_actors.actors import open_runtime as open_trio_runtime
 from realtime_actors.asyncio import AsyncioRef, AsyncioRuntime, CrossingFull, open_runtime
+from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
 
 
 @in_asyncio
@@ -101,6 +105,28 @@ async def test_a_function_runs_in_the_runtime_s_thread() -> None:
 
     async with open_runtime() as runtime:
         assert await runtime.run(where, "here") == ("here", "realtime_actors", 0)
+
+
+@in_asyncio
+async def test_a_ref_in_a_message_is_the_one_of_the_other_thread() -> None:
+    async with open_runtime() as runtime:
+        counter, other = await runtime.spawn(Counter()), await runtime.spawn(Counter())
+        await other.ask(Pass(Add(7), counter.ref), timeout=1)
+        assert await counter.ask(GetTotal(), timeout=1) == 7
+
+
+@in_asyncio
+async def test_a_gateway_listens_beside_the_host() -> None:
+    def no_agent(request: AgentRequest) -> Actor:
+        return Counter()
+
+    async with open_runtime() as runtime:
+        gateway = await runtime.spawn(Gateway(no_agent, GatewaySettings(port=0)))
+        address = (await gateway.ask(GetStatus(), timeout=5)).address
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
 
 
 @in_asyncio
@@ -198,19 +224,13 @@ async def test_send_waits_for_room() -> None:
 @in_asyncio
 async def test_the_trace_context_crosses() -> None:
     class Tracing(Counter):
-        @property
-        def trace(self) -> object:
-            return trace_context.get()
-
-        def report(self, _: GetTotal) -> object:  # pyright: ignore[reportIncompatibleMethodOverride]
-            return self.trace
-
-        report.__dict__.update(Counter.report.__dict__)
-
+        @receives
         def add(self, message: Add) -> None:
-            self.log.append(f"{message.amount} {self.trace}")
+            self.log.append(f"{message.amount} {trace_context.get()}")
 
-        add.__dict__.update(Counter.add.__dict__)
+        @receives
+        async def wait(self, _: Wait) -> str:
+            return str(trace_context.get())
 
     log: list[str] = []
     async with open_runtime() as runtime:
@@ -219,10 +239,10 @@ async def test_the_trace_context_crosses() -> None:
         actor.tell(Add(1))
         trace_context.set("two")
         actor.tell(Add(2))
-        assert await actor.ask(GetTotal(), timeout=1) == "two"
+        assert await actor.ask(Wait(), timeout=1) == "two"
         trace_context.set(None)
         actor.tell(Add(3))
-        assert await actor.ask(GetTotal(), timeout=1) is None
+        assert await actor.ask(Wait(), timeout=1) == "None"
         assert log[1:] == ["1 one", "2 two", "3 None"]
 
 
