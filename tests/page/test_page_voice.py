@@ -79,6 +79,7 @@ async def test_interrupted_by_voice(tmp_path: Path) -> None:
                 lastSound().then((last) => { times.silence = last; });
               });
               realtime.conversation.on("held", () => { times.held = performance.now(); });
+              realtime.conversation.on("resumed", () => { times.resumed = performance.now(); });
               realtime.client.on("agent_input_started", () => { times.told ??= performance.now(); });
               null"""
         )
@@ -98,6 +99,7 @@ async def test_interrupted_by_voice(tmp_path: Path) -> None:
         assert (await talking.words("agent"))[1] == "It is noon."
         (typed, said) = await tab.evaluate("latencies")
         assert (typed["after"], said["after"]) == ("text", "speech")
+        assert "resumed" not in await tab.evaluate("times")
 
 
 async def test_interrupted_by_the_model_alone(tmp_path: Path) -> None:
