@@ -64,7 +64,7 @@ def parse_path(path: str) -> tuple[str, str] | None:
 def admit(request: Request, settings: GatewaySettings) -> Admission | Refusal:
     """Judge a request for `/ws/{user_id}/{session_id}` by its path and its Origin."""
     ids = parse_path(request.path)
-    if ids is None or not all(len(each) <= _LONGEST_ID and each.isprintable() for each in ids):
+    if ids is None or not all(_is_id(each) for each in ids):
         return Refusal(1008, f"user id and session id are 1 to {_LONGEST_ID} printable characters without a slash")
     if not _is_origin_allowed(request, settings):
         origin = request.headers["origin"]
@@ -97,6 +97,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_id(text: str) -> bool:
+    # U+FFFD is what bytes become that are not UTF-8: different ids would be the same.
+    return len(text) <= _LONGEST_ID and text.isprintable() and "\ufffd" not in text
 
 
 def _is_origin_allowed(request: Request, settings: GatewaySettings) -> bool:

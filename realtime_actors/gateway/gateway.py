@@ -146,6 +146,7 @@ class Gateway(Actor):
             max_connections_per_address=settings.max_connections_per_address,
             max_new_connections_per_second=settings.max_new_connections_per_second,
             max_requests=_REQUESTS,
+            max_body_size=0,
             request_timeout=settings.request_timeout,
         )
         await serve(

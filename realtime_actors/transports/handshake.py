@@ -21,6 +21,7 @@ __all__ = [
     "Target",
     "accept_token",
     "header_map",
+    "is_key",
     "offered_subprotocols",
     "parse_url",
     "upgrade_problem",
@@ -30,6 +31,7 @@ __all__ = [
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
 _RESERVED_HEADERS = frozenset({"host", "upgrade", "connection", "content-length", "transfer-encoding"})
@@ -137,6 +139,11 @@ def accept_token(key: str) -> str:
     """The Sec-WebSocket-Accept that answers a Sec-WebSocket-Key."""
     # RFC 6455 asks for SHA-1; it proves that the answer is fresh, nothing more.
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
+
+
+def is_key(value: str) -> bool:
+    """Whether this is a Sec-WebSocket-Key: 16 bytes in base64 (RFC 6455, section 4.2.1)."""
+    return _KEY.fullmatch(value.strip()) is not None
 
 
 def header_map(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

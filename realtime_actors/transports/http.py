@@ -20,7 +20,7 @@ from realtime_actors.transports._door import Door, network_of
 from realtime_actors.transports._turns import Turns
 from realtime_actors.transports.client import Opened, StreamTransport, next_event
 from realtime_actors.transports.errors import ConnectionClosed, ListenFailed, PortInUse
-from realtime_actors.transports.handshake import accept_token, header_map, offered_subprotocols, wants_upgrade
+from realtime_actors.transports.handshake import accept_token, header_map, is_key, offered_subprotocols, wants_upgrade
 from realtime_actors.transports.trio_websocket import TrioWebSocketTransport
 from realtime_actors.transports.websocket import WebSocket, WebSocketOptions
 
@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 _RECEIVE_SIZE = 4096  # what a request may exceed its limits by
 _REFUSALS = 64  # connections over the limit that are told so at a time; more are dropped without a word
 _PASSES = 8  # of the event loop from one request, or new WebSocket, to the next
+_MAX_HEADERS = 100  # browsers send some twenty
 _LINGER = 2.0  # seconds that a client may take to hang up after its answer
 
 
@@ -210,14 +211,17 @@ async def run_handler(handler: Callable[[WebSocket], Awaitable[None]], websocket
 def check_upgrade(request: Request, upgrade: Upgrade) -> Response | None:
     """The refusal, if the client did not ask for a WebSocket as RFC 6455, section 4.2.1 wants it.
 
+    The key is 16 bytes in base64, and there is no body: a proxy in front may have another idea of where that ends.
     Raises `ValueError` for a subprotocol that was not offered: browsers would drop the connection.
     """
     if not request.upgrade:
         return Response.text(426, "this path speaks WebSocket only", upgrade="websocket")
     if request.headers.get("sec-websocket-version") != "13":
         return Response.text(426, "version 13 of WebSocket is spoken here", **{"sec-websocket-version": "13"})
-    if not request.headers.get("sec-websocket-key"):
-        return Response.text(400, "the Sec-WebSocket-Key header is missing")
+    if not is_key(request.headers.get("sec-websocket-key", "")):
+        return Response.text(400, "Sec-WebSocket-Key has to be there once, with 16 bytes in base64")
+    if request.body or "transfer-encoding" in request.headers:
+        return Response.text(400, "a request for a WebSocket has no body")
     if upgrade.subprotocol is not None and upgrade.subprotocol not in request.subprotocols:
         raise ValueError(f"the subprotocol {upgrade.subprotocol!r} was chosen, but the client did not offer it")
     return None
@@ -239,6 +243,8 @@ class _Server:
     ssl_context: ssl.SSLContext | None
     door: Door
     turns: Turns = attrs.field(init=False, factory=Turns)
+    reading: Turns = attrs.field(init=False, factory=Turns)
+    """For requests that come in: those that are there do not make them wait, and they do not wait for long."""
 
     async def connection(self, stream: trio.SocketStream) -> None:
         """Serve one connection; only a cancellation comes out of it."""
@@ -265,7 +271,7 @@ class _Server:
             if pause:
                 await trio.sleep(pause)
             stream = await self._secure(socket)
-            request = await self._read(http, stream, remote)
+            request = await self._read(http, _TakingTurns(stream, self.reading, 1), remote)
         if asking.cancelled_caught:
             _log_cut(remote)
             return
@@ -273,6 +279,8 @@ class _Server:
         await self.turns.wait(_PASSES)
         with self.door.request() as answering:
             answer = request if isinstance(request, Response) else refusal or await self._decide(request)
+            if isinstance(answer, Upgrade) and http.their_http_version == b"1.0":
+                answer = Response.text(426, "WebSockets need HTTP/1.1", upgrade="websocket")
             if isinstance(request, Request) and isinstance(answer, Upgrade):
                 opened = await self._switch(http, stream, request, answer)
             else:
@@ -288,7 +296,7 @@ class _Server:
     async def _secure(self, socket: trio.SocketStream) -> trio.abc.Stream:
         if self.ssl_context is None:
             return socket
-        taking_turns = _TakingTurns(socket, self.turns)
+        taking_turns = _TakingTurns(socket, self.turns, _PASSES)
         stream = trio.SSLStream(taking_turns, self.ssl_context, server_side=True, https_compatible=True)
         with trio.move_on_after(self.options.request_timeout) as handshake:
             await stream.do_handshake()
@@ -301,15 +309,17 @@ class _Server:
         body = bytearray()
         try:
             with trio.fail_after(self.options.request_timeout):
-                head = await next_event(http, stream, _RECEIVE_SIZE)
-                if not isinstance(head, h11.Request):
-                    raise trio.BrokenResourceError("nothing was asked")
+                head = await _read_head(http, stream)
+                if isinstance(head, Response):
+                    return head
+                if self._says_too_large(head):
+                    return self._too_large()
                 if http.they_are_waiting_for_100_continue:
                     await stream.send_all(http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
                 while isinstance(event := await next_event(http, stream, _RECEIVE_SIZE), h11.Data):
                     body += event.data
                     if len(body) > self.options.max_body_size:
-                        return Response.text(413, f"a body is limited to {self.options.max_body_size} bytes")
+                        return self._too_large()
         except trio.TooSlowError:
             return Response.text(408, "the request took too long")
         except h11.RemoteProtocolError as error:
@@ -323,6 +333,13 @@ class _Server:
             remote=remote,
             body=bytes(body),
         )
+
+    def _says_too_large(self, head: h11.Request) -> bool:
+        size = header_map(head.headers).get("content-length", "0")  # h11 has seen to it that it is a number
+        return int(size) > self.options.max_body_size
+
+    def _too_large(self) -> Response:
+        return Response.text(413, f"a body is limited to {self.options.max_body_size} bytes")
 
     async def _decide(self, request: Request) -> Response | Upgrade:
         try:
@@ -372,10 +389,11 @@ class _Server:
 
 @attrs.define(eq=False)
 class _TakingTurns(trio.abc.Stream):
-    """A stream on which a TLS handshake goes on: a step of it takes milliseconds, in one piece."""
+    """A stream of which each piece that is read may take long: a step of a TLS handshake takes milliseconds."""
 
-    stream: trio.SocketStream
+    stream: trio.abc.Stream
     turns: Turns
+    passes: int
     is_done: bool = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -387,11 +405,27 @@ class _TakingTurns(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self.stream.receive_some(max_bytes)
         if not self.is_done:
-            await self.turns.wait(_PASSES)
+            await self.turns.wait(self.passes)
         return data
 
     async def aclose(self) -> None:
         await self.stream.aclose()
+
+
+async def _read_head(http: h11.Connection, stream: trio.abc.Stream) -> h11.Request | Response:
+    seen = bytearray()
+    while True:
+        event = http.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is not h11.NEED_DATA:
+            raise trio.BrokenResourceError("nothing was asked")
+        data = await stream.receive_some(_RECEIVE_SIZE)
+        seen += data
+        # Looked at before h11 takes them apart, which takes it 20 ms for the thousands that 16 KiB have room for.
+        if seen.partition(b"\r\n\r\n")[0].count(b"\n") > _MAX_HEADERS:
+            return Response.text(431, f"a request is limited to {_MAX_HEADERS} headers")
+        http.receive_data(bytes(data))
 
 
 def _log_cut(remote: str) -> None:

@@ -387,3 +387,42 @@ async def test_a_close_in_every_state(state: str, leave: Callable[[trio.SocketSt
             await trio.sleep(pause)
             with trio.fail_after(PATIENCE):
                 await leave(stream)
+
+
+HEADS: dict[str, tuple[bytes, bytes]] = {
+    "an upgrade to HTTP/2": (
+        b"GET /healthz HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+        b"200",
+    ),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"404"),
+    "a tunnel": (b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n", b"404"),
+    "thousands of headers": (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"a:\r\n" * 4000 + b"\r\n", b"431"),
+    "a body in pieces of one byte": (
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000,
+        b"413",
+    ),
+    "two ends of a body": (
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1",
+        b"413",
+    ),
+    "requests in a row": (b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n" * 50, b"200"),
+    "a session id of 10 kB": (
+        b"GET /ws/eve/" + b"%41" * 3300 + b" HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        b"101",
+    ),
+}
+
+
+@pytest.mark.parametrize(("head", "status"), list(HEADS.values()), ids=list(HEADS))
+async def test_requests_that_are_not_those_of_browsers(head: bytes, status: bytes) -> None:
+    """Each is answered once, and hung up on."""
+    async with attacked(close_timeout=0.2) as (served, _), tcp(served) as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(_send, stream, head)
+        answer = b""
+        with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+            while more := await stream.receive_some():
+                answer += more
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        assert answer.count(b"HTTP/1.1") == 1

@@ -131,6 +131,17 @@ async def test_one_port_serves_both(autojump_clock: MockClock, transport: Stream
         ("GET / HTTP/1.1\r\nHost: h\r\nX: " + "x" * 30_000 + "\r\n\r\n", 431),
         ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\n" + "x" * 2_000_000, 413),
         ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2000000\r\n\r\n", 413),
+        ("GET / HTTP/1.1\r\nHost: h\r\n" + "a:\r\n" * 101 + "\r\n", 431),
+        (f"GET /ws HTTP/1.1\r\nHost: h\r\n{UPGRADE}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n", 400),
+        (f"GET /ws HTTP/1.1\r\nHost: h\r\n{UPGRADE}Sec-WebSocket-Version: 13\r\n\r\n".replace(KEY, "short"), 400),
+        (f"GET /ws HTTP/1.1\r\nHost: h\r\n{UPGRADE}Sec-WebSocket-Version: 13\r\nContent-Length: 1\r\n\r\nx", 400),
+        (
+            f"GET /ws HTTP/1.1\r\nHost: h\r\n{UPGRADE}Sec-WebSocket-Version: 13\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (f"GET /ws HTTP/1.0\r\nHost: h\r\n{UPGRADE}Sec-WebSocket-Version: 13\r\n\r\n", 426),
     ],
     ids=[
         "plain request to a WebSocket",
@@ -146,6 +157,13 @@ async def test_one_port_serves_both(autojump_clock: MockClock, transport: Stream
         "large head",
         "large body",
         "bad chunk",
+        "large body announced",
+        "many headers",
+        "two keys",
+        "a key that is none",
+        "upgrade with a body",
+        "upgrade in chunks",
+        "upgrade in HTTP/1.0",
     ],
 )
 async def test_what_cannot_be_served_is_told_why(
@@ -156,6 +174,13 @@ async def test_what_cannot_be_served_is_told_why(
         assert answer.startswith(f"HTTP/1.1 {status}")
         assert "404" in await exchange(address.port, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     assert (status == 500) == any(record.levelno >= logging.WARNING for record in caplog.records)
+
+
+async def test_lines_of_a_body_are_no_headers(autojump_clock: MockClock) -> None:
+    async with serving() as address:
+        body = "\n" * 500
+        head = f"POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"
+        assert (await exchange(address.port, head + body)).endswith(f"POST {body}")
 
 
 async def test_a_slow_request_is_given_up(autojump_clock: MockClock) -> None:
