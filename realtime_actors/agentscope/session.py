@@ -39,6 +39,9 @@ __all__ = ["AnyToolkit", "Session", "new_id", "tools_of"]
 
 log = logging.getLogger("realtime_actors.agentscope")
 
+UNREAD_BYTES = 16 * 1024 * 1024
+"""What an agent may say, about, while the application's event loop is blocked: more than OpenAI's longest reply."""
+
 
 class AnyToolkit(Protocol):
     """What an agent needs of a toolkit: this module's `Toolkit` has it, and AgentScope's own."""
@@ -101,6 +104,8 @@ class Session:
         except asyncio.CancelledError:
             await self.stop()
             raise
+        if not self._ready.done() or self._ready.exception() is not None:
+            await asyncio.wait([self._task])
         if not self._ready.done():
             self._task.result()
             raise NotStarted("the agent ended while it was being started: start it again")
@@ -128,8 +133,7 @@ class Session:
         if self._ref is None:
             self._task.cancel()
         elif not self.is_over:
-            with contextlib.suppress(ActorError):
-                await self._ref.stop()
+            await self._stop_agent(self._ref)
         await asyncio.wait([self._task])
 
     def abandon(self) -> None:
@@ -144,7 +148,7 @@ class Session:
             async with (
                 shared_runtime() as runtime,
                 runtime.subscribe(
-                    f"agents.{self.id}.>", capacity=self.feed.capacity, overflow="close", weigh=weight
+                    f"agents.{self.id}.>", capacity=UNREAD_BYTES, overflow="close", weigh=weight
                 ) as events,
             ):
                 try:
@@ -155,14 +159,21 @@ class Session:
                 self._ready.set_result(None)
                 try:
                     await self._pump(events)
+                except asyncio.CancelledError:  # it was forgotten, or the loop ends
+                    await self._stop_agent(self._ref)
+                    await self._pump(events)
+                    raise
                 finally:
                     await self._end_calls()
-                    with contextlib.suppress(ActorError):
-                        await self._ref.stop()
+                    await self._stop_agent(self._ref)
         except ActorError:  # the runtime was ended before its users, by the end of the loop
             log.debug("%s: the runtime has ended", self.id, exc_info=True)
         finally:
             self.feed.close()
+
+    async def _stop_agent(self, ref: AsyncioRef) -> None:
+        with contextlib.suppress(ActorError):  # the runtime has ended
+            await ref.stop()
 
     async def _pump(self, events: AsyncioSubscription) -> None:
         """Read what the agent says, however slowly the application does, until the agent has ended."""

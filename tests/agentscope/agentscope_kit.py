@@ -1,14 +1,28 @@
-"""A simulator of OpenAI's wire in a thread of its own, as a provider is: elsewhere."""
+"""A simulator of OpenAI's wire in a thread of its own, as a provider is: elsewhere. And an agent in asyncio."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import itertools
 import threading
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
 import pytest
 import trio
 
+from realtime_actors.agentscope import (
+    AnyToolkit,
+    ClientEvents,
+    Event,
+    ModelEvents,
+    OpenAIRealtimeModel,
+    RealtimeAgent,
+    ServerEvents,
+)
 from realtime_actors.simulators import Reply, ScriptedBrain
 from realtime_actors.simulators.openai import OpenAISimulator
 
@@ -54,3 +68,76 @@ def provider() -> Generator[Provider]:
     token.run_sync_soon(scope.cancel)
     thread.join(10)
     assert not thread.is_alive()
+
+
+Q = asyncio.Queue[Any]
+
+AGENT_DELTAS = (
+    ServerEvents.AgentResponseAudioDeltaEvent,
+    ServerEvents.AgentResponseAudioTranscriptDeltaEvent,
+    ServerEvents.AgentResponseToolUseDeltaEvent,
+)
+
+
+def agent_for(provider: Provider, toolkit: AnyToolkit | None = None, **options: Any) -> RealtimeAgent:
+    """An agent made as AgentScope's are, whose model is the simulator's."""
+    model = OpenAIRealtimeModel("gpt-realtime", "sk-test")
+    model.websocket_url = provider.url
+    return RealtimeAgent("Friday", "Be brief.", model, toolkit, **options)
+
+
+@asynccontextmanager
+async def running(agent: RealtimeAgent) -> AsyncGenerator[Q]:
+    """The queue of an agent that is started, and stopped in the end."""
+    queue: Q = asyncio.Queue()
+    await agent.start(queue)
+    try:
+        yield queue
+    finally:
+        await agent.stop()
+
+
+async def until(queue: Q, kind: type[Event], count: int = 1) -> list[Any]:
+    """Events up to and with the n-th of this kind."""
+    events: list[Any] = []
+    async with asyncio.timeout(20):
+        while count:
+            events.append(await queue.get())
+            count -= isinstance(events[-1], kind)
+    return events
+
+
+def waiting(queue: Q) -> list[Any]:
+    """What is in the queue now."""
+    return [queue.get_nowait() for _ in range(queue.qsize())]
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait for something that nothing tells of."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - as said
+            await asyncio.sleep(0.002)
+
+
+async def say(agent: RealtimeAgent, text: str) -> None:
+    """As a frontend does that has a line to type in."""
+    await agent.handle_input(ClientEvents.ClientTextAppendEvent(session_id="s1", text=text))
+
+
+def tags(events: list[Any]) -> list[str]:
+    """Their types, a run of deltas as one."""
+    return [tag for tag, _ in itertools.groupby(event.type for event in events)]
+
+
+def pcm_of(events: list[Any]) -> bytes:
+    """The speech among them."""
+    return b"".join(
+        base64.b64decode(event.delta)
+        for event in events
+        if isinstance(event, (ServerEvents.AgentResponseAudioDeltaEvent, ModelEvents.ModelResponseAudioDeltaEvent))
+    )
+
+
+def runtime_threads() -> list[str]:
+    """The threads of runtimes that are alive, those of their watchdogs apart."""
+    return [thread.name for thread in threading.enumerate() if thread.name == "realtime_actors"]
