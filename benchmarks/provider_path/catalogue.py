@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmarks.benchmark import Benchmark, Contestant, Target, Values
 
-from .trial import Load, trial
+from .trial import Load, relay_trial, trial
 
 __all__ = ["benchmarks"]
 
@@ -17,6 +17,8 @@ _QUICK_SIZE = 100
 _WARM, _QUICK_WARM = 50, 25
 _SECONDS, _QUICK_SECONDS = 3, 1
 _PER_SECOND = 50
+_QUICK_RELAYS = 50
+_IDLE, _QUICK_IDLE = 500, 100
 _FLOOD = 20_000  # deltas, of all sessions together
 _SIZES_THAT_COUNT = (100, 200)
 
@@ -34,6 +36,8 @@ def benchmarks() -> list[Benchmark]:
         *(_listen(sessions) for sessions in _SIZES),
         *(_flood(sessions) for sessions in _FLOODS),
         *(_speak(sessions) for sessions in _SIZES),
+        *(_relay(sessions) for sessions in _SIZES[:-1]),
+        _memory(),
     ]
 
 
@@ -93,6 +97,50 @@ def _speak(sessions: int) -> Benchmark:
         ],
         quick=sessions == _QUICK_SIZE,
     )
+
+
+def _relay(sessions: int) -> Benchmark:
+    return Benchmark(
+        group="gateway",
+        name="provider to frontend",
+        case=_case(sessions),
+        about="A delta of 20 ms from the provider's socket to the frontend's: CPU time, and time under way.",
+        measures={"cpu": "µs", "p50": "ms", "p99": "ms"},
+        baseline="bare Trio socket",
+        contestants=[
+            Contestant("gateway, JSON", partial(_play_relay, "agents", "json", sessions), ours=True),
+            Contestant("gateway, msgpack", partial(_play_relay, "agents", "msgpack", sessions), ours=True),
+            Contestant("bare Trio socket", partial(_play_relay, "bare_socket", "plain", sessions)),
+            Contestant("bare trio-websocket", partial(_play_relay, "bare_trio_websocket", "json", sessions)),
+        ],
+        quick=sessions == _QUICK_RELAYS,
+    )
+
+
+def _play_relay(driver: str, framing: str, sessions: int, quick: bool) -> Values:
+    warm = _QUICK_WARM if quick else _WARM
+    count = (_QUICK_SECONDS if quick else _SECONDS) * _PER_SECOND
+    return relay_trial(Load("stream", sessions, warm, count), driver, framing)
+
+
+def _memory() -> Benchmark:
+    return Benchmark(
+        group="gateway",
+        name="idle sessions",
+        about="Memory of one of 500 sessions, with its frontend, agent and provider, in which nothing is said.",
+        measures={"memory": "KB"},
+        baseline="bare trio-websocket",
+        contestants=[
+            Contestant("gateway", partial(_play_memory, "agents", "json"), ours=True),
+            Contestant("bare trio-websocket", partial(_play_memory, "bare_trio_websocket", "json")),
+            Contestant("bare Trio socket", partial(_play_memory, "bare_socket", "plain")),
+        ],
+        quick=False,
+    )
+
+
+def _play_memory(driver: str, framing: str, quick: bool) -> Values:
+    return relay_trial(Load("stay", _QUICK_IDLE if quick else _IDLE, 0, 0), driver, framing)
 
 
 def _contestant(

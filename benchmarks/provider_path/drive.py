@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 import click
+import orjson
 
 from .meter import Meter, Pace
 from .priority import go_first
@@ -13,7 +14,7 @@ __all__ = ["main"]
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["listen", "speak"]))
+@click.argument("kind", type=click.Choice(["listen", "speak", "relay"]))
 @click.argument("driver")
 @click.argument("port", type=int)
 @click.argument("sessions", type=int)
@@ -28,8 +29,14 @@ def main(  # noqa: PLR0917 - click gives them by name
     module = import_module(f"benchmarks.provider_path.drivers.{driver}")
     if kind == "listen":
         module.listen(port, sessions, meter.heard)
+    elif kind == "relay":
+        module.relay(port, _say_port)
     else:
         module.speak(port, sessions, Pace(meter, sessions))
+
+
+def _say_port(port: int) -> None:
+    click.echo(orjson.dumps({"port": port}))
 
 
 if __name__ == "__main__":

@@ -173,6 +173,15 @@ class Mock:
         self._wait_for_the_end()
         return report
 
+    def stay(self) -> dict[str, float]:
+        """Take sessions, and say nothing in them."""
+        deadline = time.monotonic() + _PATIENCE
+        while len(self._sessions) < self._count and time.monotonic() < deadline:
+            self._look(0.05)
+        self._order = list(self._sessions.values())
+        self._wait_for_the_end()
+        return {"cpu": 0.0, "late_p99": 0.0}
+
     # -- the sessions
 
     def _begin(self, *, replies: bool) -> None:
@@ -264,7 +273,7 @@ def _print(values: object) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["stream", "flood", "hear"]))
+@click.argument("kind", type=click.Choice(["stream", "flood", "hear", "stay"]))
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
@@ -279,8 +288,10 @@ def main(kind: str, sessions: int, warm: int, count: int) -> None:
             _print(mock.stream(warm, count))
         case "flood":
             _print(mock.flood(warm + count))
-        case _:
+        case "hear":
             _print(mock.hear(warm, count))
+        case _:
+            _print(mock.stay())
 
 
 if __name__ == "__main__":

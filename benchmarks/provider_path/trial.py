@@ -12,7 +12,7 @@ import orjson
 
 from benchmarks.benchmark import ThrownOut, Values
 
-__all__ = ["Load", "trial", "verdict"]
+__all__ = ["Load", "relay_trial", "trial", "verdict"]
 
 _MOST_CPU = 0.8
 """More than this share of a core, and the generator may have been the bottleneck."""
@@ -22,13 +22,15 @@ _MOST_WAITED = 0.1
 """More than this share of the time without a CPU, and it is the rest of the machine that is measured: what waits is
 done in batches, which take longer and cost less."""
 _PATIENCE = 45.0
+WARM_SESSIONS = 10
+"""Sessions that are opened first when memory is measured, and not counted."""
 
 
 @attrs.frozen
 class Load:
     """What the generator does: a stream at the pace of speech or a flood of deltas, or hearing what is appended."""
 
-    kind: Literal["stream", "flood", "hear"]
+    kind: Literal["stream", "flood", "hear", "stay"]
     sessions: int
     warm: int
     """Pieces for each session that are not counted."""
@@ -52,15 +54,43 @@ def trial(load: Load, driver: str) -> Values:
             raise RuntimeError(f"the driver {driver} ended without a result: see what it said on stderr")
         report = _line(mock)
     finally:
-        for process in (contestant, mock):
-            if process is not None:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                process.communicate()
+        _end([mock] if contestant is None else [contestant, mock])
     values: dict[str, float] = orjson.loads(printed)
     verdict(load, values, report)
     if load.kind == "hear":
         values |= {name: report.pop(name) for name in ("p50", "p99")}
+    return {**values, **{f"generator {name}": value for name, value in report.items()}}
+
+
+def relay_trial(load: Load, driver: str, framing: str) -> Values:
+    """What the driver took between the provider and as many frontends. Raises `ThrownOut`."""
+    numbers = [str(load.sessions), str(load.warm), str(load.count)]
+    if load.kind == "stay":
+        numbers[0] = str(load.sessions + WARM_SESSIONS)
+    processes = [_start("mock", load.kind, *numbers)]
+    try:
+        mock = processes[0]
+        relay = _start("drive", "relay", driver, str(_line(mock)["port"]), *numbers)
+        processes.append(relay)
+        kind, where = "stay" if load.kind == "stay" else "hear", [str(_line(relay)["port"]), str(relay.pid)]
+        numbers[0] = str(load.sessions)
+        audience = _start("audience", kind, framing, *where, *numbers)
+        processes.append(audience)
+        try:
+            printed, _ = audience.communicate(timeout=_PATIENCE + load.sessions * 0.1)
+        except subprocess.TimeoutExpired:
+            raise ThrownOut("it had not done all of its work in time") from None
+        if not printed:
+            raise ThrownOut("the frontends did not hear all: see what they said on stderr")
+        relay.kill()
+        report = _line(mock)
+    finally:
+        _end(processes)
+    values: dict[str, float] = orjson.loads(printed)
+    if load.kind != "stay":
+        verdict(load, values, report)
+        if values["audience cpu"] > _MOST_CPU:
+            raise ThrownOut(f"the frontends took {values['audience cpu']:.0%} of a core")
     return {**values, **{f"generator {name}": value for name, value in report.items()}}
 
 
@@ -76,6 +106,14 @@ def verdict(load: Load, values: Values, report: Values) -> None:
         raise ThrownOut(f"the load generator took {report['cpu']:.0%} of a core")
     if report.get("heard", 0.0) < report.get("expected", 0.0):
         raise ThrownOut(f"only {report['heard']:.0f} of {report['expected']:.0f} pieces arrived")
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            process.kill()
+        with suppress(ValueError):  # it was read to its end already
+            process.communicate()
 
 
 def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -27,6 +27,7 @@ __all__ = [
     "stamp",
     "stamp_of",
     "stamp_of_append",
+    "stamp_of_delta",
     "websocket_frame",
 ]
 
@@ -50,14 +51,14 @@ def plain_frame(payload: bytes) -> bytes:
     return struct.pack("!I", len(payload)) + payload
 
 
-def websocket_frame(payload: bytes, opcode: int = _TEXT) -> bytes:
-    """As a server sends it: not masked."""
-    size = len(payload)
+def websocket_frame(payload: bytes, opcode: int = _TEXT, *, masked: bool = False) -> bytes:
+    """As a server sends it, or `masked` (with zeros, which change nothing) as a client has to."""
+    size, mask, bit = len(payload), bytes(4) if masked else b"", 128 if masked else 0
     if size < 126:
-        return bytes((0x80 | opcode, size)) + payload
+        return bytes((0x80 | opcode, bit | size)) + mask + payload
     if size < 65536:
-        return struct.pack("!BBH", 0x80 | opcode, 126, size) + payload
-    return struct.pack("!BBQ", 0x80 | opcode, 127, size) + payload
+        return struct.pack("!BBH", 0x80 | opcode, bit | 126, size) + mask + payload
+    return struct.pack("!BBQ", 0x80 | opcode, bit | 127, size) + mask + payload
 
 
 def accept(head: bytes) -> bytes:
@@ -116,14 +117,27 @@ def stamp_of_append(payload: bytes) -> int | None:
     return stamp_of(pybase64.b64decode(payload[start + 9 : start + 21]))
 
 
+def stamp_of_delta(payload: bytes) -> int | None:
+    """The time in an `agent_response_audio_delta`, JSON or msgpack; None for other events."""
+    start = payload.find(b'"delta":"')
+    if start >= 0:
+        return stamp_of(pybase64.b64decode(payload[start + 9 : start + 21]))
+    start = payload.find(b"\xa5delta\xc5")
+    if start < 0:
+        return None
+    return stamp_of(payload[start + 9 : start + 9 + STAMP_SIZE])
+
+
 @attrs.define(eq=False)
 class Incoming:
-    """What a client sends, put together: messages of either framing. Pings are answered in `answers`."""
+    """What a peer sends, put together: messages of either framing. Pings are answered in `answers`."""
 
     answers: list[bytes] = attrs.field(factory=list[bytes])
     closed: bool = False
     plain: bool | None = None
-    """Whether it has minimal framing; None until something came."""
+    """Whether it has minimal framing; None until a client said something."""
+    is_client: bool = False
+    """Whether it is a server that is heard."""
     _data: bytearray = attrs.field(factory=bytearray)
     _open: bool = False
 
@@ -139,7 +153,8 @@ class Incoming:
                 end = self._data.find(b"\r\n\r\n")
                 if end < 0:
                     return
-                self.answers.append(accept(bytes(self._data[:end])))
+                if not self.is_client:
+                    self.answers.append(accept(bytes(self._data[:end])))
                 del self._data[: end + 4]
                 self._open = True
             yield from self._websocket()
@@ -157,14 +172,16 @@ class Incoming:
         while (end := self._frame_end()) is not None:
             start, size = end
             mask = bytes(self._data[start - 4 : start])
-            payload = _unmasked(bytes(self._data[start : start + size]), mask)
+            payload = bytes(self._data[start : start + size])
+            if self._data[1] & 128:
+                payload = _unmasked(payload, mask)
             opcode = self._data[0] & 15
             del self._data[: start + size]
             if opcode == _PING:
-                self.answers.append(websocket_frame(payload, _PONG))
+                self.answers.append(websocket_frame(payload, _PONG, masked=self.is_client))
             elif opcode == _CLOSE:
                 self.closed = True
-                self.answers.append(websocket_frame(payload, _CLOSE))
+                self.answers.append(websocket_frame(payload, _CLOSE, masked=self.is_client))
             elif opcode != _PONG:
                 yield payload
 
@@ -172,7 +189,7 @@ class Incoming:
         """Where the payload of the next frame begins and how long it is, when all of it is there."""
         if len(self._data) < 2:
             return None
-        size, start = self._data[1] & 127, 6
+        size, start = self._data[1] & 127, 6 if self._data[1] & 128 else 2
         if size >= 126:
             wide = 2 if size == 126 else 8
             size, start = int.from_bytes(self._data[2 : 2 + wide]), start + wide

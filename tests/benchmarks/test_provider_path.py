@@ -12,7 +12,8 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 
 from benchmarks.benchmark import ThrownOut
 from benchmarks.provider_path import wire
-from benchmarks.provider_path.trial import Load, trial, verdict
+from benchmarks.provider_path.trial import Load, relay_trial, trial, verdict
+from realtime_actors.events import PCM_24K, AgentReady, AgentResponseAudioDelta, encode_json, encode_msgpack
 
 HANDSHAKE = (
     b"GET /v1/realtime?model=m HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -85,6 +86,29 @@ def test_the_time_of_an_append_is_found_in_it(time: int) -> None:
     assert wire.stamp_of_append(orjson.dumps({"type": "session.update", "audio": audio})) is None
 
 
+@given(TIMES)
+def test_the_time_of_a_delta_is_found_in_it_on_both_wires(time: int) -> None:
+    event = AgentResponseAudioDelta("resp", "item", wire.stamp(time) + bytes(952), PCM_24K, "a", "A")
+    for encoded in (encode_json(event).encode(), encode_msgpack(event)):
+        assert wire.stamp_of_delta(encoded) == time
+    assert wire.stamp_of_delta(encode_json(AgentReady("a", "A")).encode()) is None
+
+
+@given(st.lists(st.binary(max_size=70_000), max_size=4), st.lists(st.integers(0, 5000), max_size=8))
+def test_a_server_s_messages_are_put_together(payloads: list[bytes], sizes: list[int]) -> None:
+    incoming = wire.Incoming(plain=False, is_client=True)
+    stream = wire.accept(HANDSHAKE) + b"".join(map(wire.websocket_frame, payloads))
+    assert [each for piece in _pieces(stream, sizes) for each in incoming.feed(piece)] == payloads
+
+
+def test_a_frame_of_a_client_is_masked() -> None:
+    server = Connection(ConnectionType.SERVER)
+    server.receive_data(wire.websocket_frame(b'{"type": "client_session_create"}', masked=True))
+    (event,) = server.events()
+    assert isinstance(event, TextMessage)
+    assert event.data == '{"type": "client_session_create"}'
+
+
 @pytest.mark.parametrize(
     ("values", "report", "why"),
     [
@@ -119,3 +143,17 @@ def test_each_driver_hears_all_deltas(driver: str) -> None:
     else:
         assert values["cpu"] > 0
         assert 0 < values["p50"] <= values["p99"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "framing"),
+    [("agents", "json"), ("agents", "msgpack"), ("bare_socket", "plain"), ("bare_trio_websocket", "json")],
+)
+def test_each_relay_brings_all_deltas_to_the_frontends(driver: str, framing: str) -> None:
+    try:
+        values = relay_trial(Load("stream", 2, 2, 5), driver, framing)
+    except ThrownOut as error:
+        assert "hear all" not in str(error)  # noqa: PT017
+        assert "not done" not in str(error)  # noqa: PT017
+    else:
+        assert values["cpu"] > 0

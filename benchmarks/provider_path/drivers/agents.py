@@ -12,19 +12,18 @@ from realtime_actors import (
     OpenAIRealtimeModel,
     RealtimeAgent,
     Ref,
-    Runtime,
     open_runtime,
 )
 from realtime_actors.events import PCM_24K, ClientAudioAppend, ClientResponseCreate
+from realtime_actors.gateway import Gateway, GatewaySettings, GetStatus
 
-__all__ = ["listen", "spawn_agent", "speak"]
+__all__ = ["listen", "relay", "speak"]
 
 
-async def spawn_agent(runtime: Runtime, port: int, number: int) -> Ref:
+def _agent(port: int) -> RealtimeAgent:
     """An agent whose provider is the load generator."""
     model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="none", url=f"ws://127.0.0.1:{port}/")
-    agent = RealtimeAgent(name="Friday", instructions="You are friendly.", model=model)
-    return await runtime.spawn(agent, name=f"friday-{number}")
+    return RealtimeAgent(name="Friday", instructions="You are friendly.", model=model)
 
 
 async def _listen(port: int, sessions: int, heard: Callable[[bytes], None]) -> None:
@@ -38,7 +37,7 @@ async def _listen(port: int, sessions: int, heard: Callable[[bytes], None]) -> N
                         heard(event.delta)
 
         for number in range(sessions):
-            agent = await spawn_agent(runtime, port, number)
+            agent = await runtime.spawn(_agent(port), name=f"friday-{number}")
             await nursery.start(apply, f"agents.{agent.name}.>")
             agent.tell(ClientResponseCreate(""))
 
@@ -56,7 +55,7 @@ async def _speak(port: int, sessions: int, pace: Pace) -> None:
                 await trio.sleep(pause)
                 agent.tell(ClientAudioAppend("", pace.piece(), PCM_24K))
 
-        agents = [await spawn_agent(runtime, port, number) for number in range(sessions)]
+        agents = [await runtime.spawn(_agent(port), name=f"friday-{number}") for number in range(sessions)]
         await trio.sleep(0.5)
         for number, agent in enumerate(agents):
             nursery.start_soon(speaker, agent, number)
@@ -66,3 +65,21 @@ async def _speak(port: int, sessions: int, pace: Pace) -> None:
 def speak(port: int, sessions: int, pace: Pace) -> None:
     """See the package."""
     trio.run(_speak, port, sessions, pace)
+
+
+async def _relay(port: int, listening: Callable[[int], None]) -> None:
+    settings = GatewaySettings(
+        port=0,
+        max_sessions=1000,
+        max_connections_per_address=None,
+        max_new_connections_per_second=None,
+    )
+    async with open_runtime() as runtime:
+        gateway = await runtime.spawn(Gateway(lambda _: _agent(port), settings), name="gateway")
+        listening((await gateway.ask(GetStatus(), timeout=5)).address.port)
+        await trio.sleep_forever()
+
+
+def relay(port: int, listening: Callable[[int], None]) -> None:
+    """See the package."""
+    trio.run(_relay, port, listening)

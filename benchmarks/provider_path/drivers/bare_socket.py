@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 import orjson
 import pybase64
@@ -11,7 +12,7 @@ import trio
 from benchmarks.provider_path.meter import Pace
 from benchmarks.provider_path.wire import message, plain_frame
 
-__all__ = ["listen", "speak"]
+__all__ = ["agent_delta", "listen", "relay", "speak"]
 
 
 async def _messages(connection: trio.socket.SocketType) -> AsyncGenerator[bytes]:
@@ -71,3 +72,44 @@ async def _speak(port: int, sessions: int, pace: Pace) -> None:
 def speak(port: int, sessions: int, pace: Pace) -> None:
     """See the package."""
     trio.run(_speak, port, sessions, pace)
+
+
+async def _relay_one(port: int, frontend: trio.SocketStream) -> None:
+    connection = trio.socket.socket()
+    await connection.connect(("127.0.0.1", port))
+    await connection.send(plain_frame(message("session.update", session={"type": "realtime"})))
+    await connection.send(plain_frame(message("response.create")))
+    async for frame in _messages(connection):
+        event = orjson.loads(frame)
+        match event["type"]:
+            case "session.updated":
+                await frontend.send_all(plain_frame(orjson.dumps({"type": "agent_ready"})))
+            case "response.output_audio.delta":
+                await frontend.send_all(plain_frame(orjson.dumps(agent_delta(event))))
+            case _:
+                pass
+
+
+def agent_delta(event: dict[str, str]) -> dict[str, object]:
+    """A provider's delta as a frontend gets it."""
+    return {
+        "type": "agent_response_audio_delta",
+        "response_id": event["response_id"],
+        "item_id": event["item_id"],
+        "delta": event["delta"],
+        "format": {"type": "audio/pcm", "rate": 24000},
+        "agent_id": "friday",
+        "agent_name": "Friday",
+    }
+
+
+async def _relay(port: int, listening: Callable[[int], None]) -> None:
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        listening(listener.socket.getsockname()[1])
+        await trio.serve_listeners(partial(_relay_one, port), [listener], handler_nursery=nursery)
+
+
+def relay(port: int, listening: Callable[[int], None]) -> None:
+    """See the package."""
+    trio.run(_relay, port, listening)

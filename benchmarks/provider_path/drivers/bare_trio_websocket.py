@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 import pybase64
@@ -12,7 +13,9 @@ import trio_websocket
 from benchmarks.provider_path.meter import Pace
 from benchmarks.provider_path.wire import message
 
-__all__ = ["listen", "speak"]
+from .bare_socket import agent_delta
+
+__all__ = ["listen", "relay", "speak"]
 
 
 async def _session(port: int, heard: Callable[[bytes], None]) -> None:
@@ -58,3 +61,40 @@ async def _speak(port: int, sessions: int, pace: Pace) -> None:
 def speak(port: int, sessions: int, pace: Pace) -> None:
     """See the package."""
     trio.run(_speak, port, sessions, pace)
+
+
+async def _relay(port: int, listening: Callable[[int], None]) -> None:
+    async def serve_one(request: trio_websocket.WebSocketRequest) -> None:
+        frontend = await request.accept()
+        url = f"ws://127.0.0.1:{port}/"
+        async with trio_websocket.open_websocket_url(url, receive_buffer_size=65536, message_queue_size=16) as socket:
+            await socket.send_message(message("session.update", session={"type": "realtime"}).decode())
+            await socket.send_message(message("response.create").decode())
+            while True:
+                event = orjson.loads(await socket.get_message())
+                match event["type"]:
+                    case "session.updated":
+                        await frontend.send_message('{"type":"agent_ready"}')
+                    case "response.output_audio.delta":
+                        await frontend.send_message(orjson.dumps(agent_delta(event)).decode())
+                    case _:
+                        pass
+
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(
+            partial(
+                trio_websocket.serve_websocket,
+                serve_one,
+                "127.0.0.1",
+                0,
+                None,
+                message_queue_size=16,
+                receive_buffer_size=65536,
+            )
+        )
+        listening(server.port)
+
+
+def relay(port: int, listening: Callable[[int], None]) -> None:
+    """See the package."""
+    trio.run(_relay, port, listening)

@@ -1,0 +1,177 @@
+"""The frontends: a process that opens sessions of a gateway (or a relay), and hears what comes or only stays.
+
+As the load generator it is a plain loop over non-blocking sockets. It prints a line of JSON: how long deltas were under
+way, and what they cost the process that is measured, whose id it is given.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import cast
+
+import attrs
+import click
+import msgpack  # pyright: ignore[reportMissingTypeStubs] - it ships none
+import orjson
+
+from benchmarks.statistics import percentile
+
+from .priority import go_first
+from .trial import WARM_SESSIONS
+from .wire import Incoming, stamp_of_delta, websocket_frame
+
+__all__ = ["Audience"]
+
+_TEXT, _BINARY = 1, 2
+_PATIENCE = 60.0
+_READ = 65536
+_SUBPROTOCOL = "realtime-actors.msgpack"
+_STAY = 1.0  # seconds after which idle sessions are weighed
+
+
+@attrs.define(eq=False)
+class _Frontend:
+    socket: socket.socket
+    incoming: Incoming
+    ready: bool = False
+
+
+class Audience:
+    """Frontends of one gateway. `framing` is `plain` (minimal, for relays), `json` or `msgpack`."""
+
+    def __init__(self, port: int, framing: str, process: int) -> None:
+        self._port = port
+        self._framing = framing
+        self._process = Path(f"/proc/{process}")
+        self._poll = select.epoll()
+        self._frontends: dict[int, _Frontend] = {}
+
+    def hear(self, sessions: int, warm: int, count: int) -> dict[str, float]:
+        """Open the sessions, ask for a reply in each, and hear the deltas; the first `warm` of each are not counted."""
+        self._open(sessions)
+        for frontend in self._frontends.values():
+            self._say(frontend, {"type": "client_response_create", "session_id": "s"})
+        ways: list[int] = []
+        before = own = began = 0.0
+        waited = 0.0
+        deadline, first, last = time.monotonic() + _PATIENCE, sessions * warm, sessions * (warm + count)
+        while len(ways) < last:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(ways)} of {last} deltas came within {_PATIENCE:g} s")
+            for descriptor, _ in self._poll.poll(0.1):
+                for payload in self._read(self._frontends[descriptor]):
+                    sent = stamp_of_delta(payload)
+                    if sent is None:
+                        continue
+                    ways.append(time.monotonic_ns() - sent)
+                    if len(ways) == first:
+                        (before, waited), own, began = self._spent(), time.process_time(), time.monotonic()
+        (after, waited_after), seconds = self._spent(), time.monotonic() - began
+        counted = [each / 1e6 for each in ways[first:]]
+        return {
+            "cpu": (after - before) / len(counted) / 1e3,
+            "share": (after - before) / 1e9 / seconds,
+            "waited": (waited_after - waited) / 1e9 / seconds,
+            "p50": percentile(counted, 50),
+            "p99": percentile(counted, 99),
+            "audience cpu": (time.process_time() - own) / seconds,
+        }
+
+    def stay(self, sessions: int) -> dict[str, float]:
+        """Open the sessions, and weigh the process with them, after some that are not counted."""
+        self._open(WARM_SESSIONS)
+        before = self._resident_kb()
+        self._open(sessions)
+        end = time.monotonic() + _STAY
+        while time.monotonic() < end:
+            for descriptor, _ in self._poll.poll(0.1):
+                self._read(self._frontends[descriptor])
+        return {"memory": (self._resident_kb() - before) / sessions}
+
+    # -- the sessions
+
+    def _open(self, sessions: int) -> None:
+        for _ in range(sessions):
+            frontend = self._connect(f"s{len(self._frontends)}")
+            deadline = time.monotonic() + _PATIENCE
+            while not frontend.ready:
+                if time.monotonic() > deadline:
+                    raise TimeoutError("a session did not begin: see what the gateway said on stderr")
+                for descriptor, _ in self._poll.poll(0.05):
+                    for payload in self._read(self._frontends[descriptor]):
+                        self._frontends[descriptor].ready |= b"agent_ready" in payload
+
+    def _connect(self, name: str) -> _Frontend:
+        client = socket.create_connection(("127.0.0.1", self._port))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        frontend = _Frontend(client, Incoming(plain=self._framing == "plain", is_client=True))
+        self._frontends[client.fileno()] = frontend
+        self._poll.register(client, select.EPOLLIN)
+        if self._framing != "plain":
+            protocol = f"Sec-WebSocket-Protocol: {_SUBPROTOCOL}\r\n" if self._framing == "msgpack" else ""
+            client.sendall(
+                f"GET /ws/ann/{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"{protocol}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            )
+            self._say(frontend, {"type": "client_session_create", "config": {}})
+        return frontend
+
+    def _say(self, frontend: _Frontend, event: dict[str, object]) -> None:
+        match self._framing:
+            case "json":
+                frontend.socket.sendall(websocket_frame(orjson.dumps(event), _TEXT, masked=True))
+            case "msgpack":
+                payload = cast("bytes", msgpack.packb(event))  # pyright: ignore[reportUnknownMemberType]
+                frontend.socket.sendall(websocket_frame(payload, _BINARY, masked=True))
+            case _:
+                pass  # a relay asks for the reply by itself
+
+    def _read(self, frontend: _Frontend) -> list[bytes]:
+        data = frontend.socket.recv(_READ)
+        if not data:
+            raise ConnectionError("the gateway hung up: see what it said on stderr")
+        payloads = list(frontend.incoming.feed(data))
+        for answer in frontend.incoming.answers:
+            frontend.socket.sendall(answer)
+        frontend.incoming.answers.clear()
+        return payloads
+
+    # -- the process that is measured
+
+    def _spent(self) -> tuple[float, float]:
+        """The CPU time of the process so far, and how long it waited for a CPU, in ns."""
+        spent = waited = 0.0
+        for task in (self._process / "task").iterdir():
+            on_cpu, on_queue, _ = (task / "schedstat").read_text().split()
+            spent, waited = spent + int(on_cpu), waited + int(on_queue)
+        return spent, waited
+
+    def _resident_kb(self) -> float:
+        return int((self._process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1024
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["hear", "stay"]))
+@click.argument("framing", type=click.Choice(["plain", "json", "msgpack"]))
+@click.argument("port", type=int)
+@click.argument("process", type=int)
+@click.argument("sessions", type=int)
+@click.argument("warm", type=int)
+@click.argument("count", type=int)
+def main(  # noqa: PLR0917 - click gives them by name
+    kind: str, framing: str, port: int, process: int, sessions: int, warm: int, count: int
+) -> None:
+    """Be the frontends of so many sessions."""
+    go_first()
+    audience = Audience(port, framing, process)
+    values = audience.hear(sessions, warm, count) if kind == "hear" else audience.stay(sessions)
+    sys.stdout.buffer.write(orjson.dumps(values) + b"\n")
+
+
+if __name__ == "__main__":
+    main()
