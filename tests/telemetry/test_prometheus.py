@@ -77,6 +77,22 @@ async def test_messages_are_counted_and_timed(
         assert not any("secret" in label for label in seen.labels)
 
 
+async def test_a_handler_that_a_stop_cancels_has_neither_succeeded_nor_failed(
+    registry: CollectorRegistry, autojump_clock: trio.testing.MockClock
+) -> None:
+    metrics = PrometheusInstrument(registry=registry)
+    async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
+        hearer = await runtime.spawn(Hearer(), stop_timeout=0.5)
+        hearer.tell(Sound())
+        await trio.testing.wait_all_tasks_blocked()
+        await hearer.stop()
+        seen = scrape(registry)
+        labels = {"actor": "Hearer", "message": "Sound"}
+        assert seen.get("messages_handled_total", **labels) == 0
+        assert seen.get("messages_failed_total", **labels) == 0
+        assert seen.get("handler_seconds_sum", **labels) == 0.5
+
+
 async def test_what_happens_to_actors_is_counted(registry: CollectorRegistry) -> None:
     metrics = PrometheusInstrument(registry=registry)
     async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
