@@ -213,3 +213,43 @@ async def test_asking_and_sending_always_let_others_run() -> None:
             await ref.wait_stopped()
         with assert_checkpoints():
             await ref.stop()
+
+
+@attrs.frozen
+class Meet:
+    """Ask the other to ask you."""
+
+    other: Ref
+
+
+@attrs.frozen
+class Met:
+    """Ask back."""
+
+    asker: Ref
+
+
+@attrs.define(eq=False)
+class Polite(Worker):
+    @receives
+    async def meet(self, message: Meet) -> str:
+        return await message.other.ask(Met(self.context.ref), timeout=10)
+
+    @receives
+    async def met(self, message: Met) -> str:
+        try:
+            return await message.asker.ask(Notes(), timeout=2)
+        except AskTimeout:
+            return "asked in vain"
+
+
+async def test_two_that_ask_each_other_go_on_when_the_time_is_over(autojump_clock: MockClock) -> None:
+    async with open_runtime() as runtime, runtime.bus.subscribe("runtime.dead_letter.>") as dead:
+        a, b = [await runtime.spawn(Polite(), name=name) for name in "ab"]
+        before = trio.current_time()
+        assert await a.ask(Meet(b), timeout=10) == "asked in vain"
+        assert trio.current_time() - before == pytest.approx(2)
+        # The question that was given up is answered when a has time for it.
+        await wait_all_tasks_blocked()
+        assert read_all(dead) == [DeadLetter("a", [], "late_answer")]
+        assert await a.ask(Notes(), timeout=1) == await b.ask(Notes(), timeout=1) == []

@@ -307,3 +307,20 @@ async def test_wait_stopped_says_why() -> None:
         assert await ref.wait_stopped() == Terminated(ref, "crashed", error)
         with pytest.raises(ActorStopped):
             await ref.ask(Note(""), timeout=1)
+
+
+async def test_those_who_watch_each_other_and_themselves_end_and_tell_who_is_left() -> None:
+    async with open_runtime() as runtime:
+        seen: dict[str, list[Terminated]] = {"a": [], "b": [], "c": []}
+        refs = {name: await runtime.spawn(Watcher(seen=seen[name]), name=name) for name in seen}
+        for watcher in refs.values():
+            for ref in refs.values():
+                await watcher.ask(Watch(ref), timeout=1)
+        await refs["a"].stop()
+        await wait_all_tasks_blocked()
+        refs["b"].tell(Finish())
+        await refs["b"].wait_stopped()
+        await wait_all_tasks_blocked()
+        await refs["c"].stop()
+        told = {name: [(notice.ref.name, notice.reason) for notice in notices] for name, notices in seen.items()}
+        assert told == {"a": [], "b": [("a", "stopped")], "c": [("a", "stopped"), ("b", "normal")]}
