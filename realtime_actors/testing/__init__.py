@@ -10,6 +10,7 @@ from .runtime import Failures, open_test_runtime, run_virtual
 from .script import Disconnect, Emit, Expect, Pause, Step, reply_events
 from .scripted_model import ScriptedModel
 from .simulated import SimulatedOpenAI, simulate_openai
+from .wrapped import WrappedTransport, WrappedWebSocket
 
 __all__ = [
     "Cut",
@@ -33,6 +34,8 @@ __all__ = [
     "ScriptedModel",
     "SimulatedOpenAI",
     "Step",
+    "WrappedTransport",
+    "WrappedWebSocket",
     "open_test_runtime",
     "reply_events",
     "run_virtual",

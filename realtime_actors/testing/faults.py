@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import attrs
@@ -16,12 +15,11 @@ from realtime_actors.transports import (
     HandshakeRejected,
     Transport,
     WebSocket,
-    WebSocketOptions,
 )
 
 from .errors import InvalidExpectation
 from .matching import short
-from .wrapped import WrappedWebSocket
+from .wrapped import WrappedTransport, WrappedWebSocket
 
 __all__ = ["Cut", "Delay", "Direction", "Fault", "FaultyTransport", "Garbage", "Refuse"]
 
@@ -93,46 +91,37 @@ Fault = Refuse | Cut | Garbage | Delay
 """What can go wrong."""
 
 
-class FaultyTransport(Transport):
+class FaultyTransport(WrappedTransport):
     """A transport that fails where it is told to, the same every time; for the rest it is `inner`."""
 
     def __init__(self, inner: Transport, faults: Sequence[Fault]) -> None:
+        super().__init__(inner)
         for fault in faults:
             if not isinstance(fault, Fault):  # pyright: ignore[reportUnnecessaryIsInstance] - tests need not be checked
                 raise InvalidExpectation(f"{short(fault)} is no fault: use Refuse, Cut, Garbage or Delay")
-        self.inner = inner
         self.faults = tuple(faults)
         self.attempts = 0
         """How often it was asked to connect."""
         self.connections = 0
         """How many connections came about."""
 
-    @asynccontextmanager
-    async def connect(
-        self,
-        url: str,
-        *,
-        headers: Sequence[tuple[str, str]] = (),
-        subprotocols: Sequence[str] = (),
-        options: WebSocketOptions | None = None,
-    ) -> AsyncGenerator[WebSocket, None]:
+    async def connecting(self) -> None:
+        """Refuse, if it is to be so."""
         self.attempts += 1
+        await trio.lowlevel.checkpoint()
         for fault in self.faults:
             if isinstance(fault, Refuse) and fault.first <= self.attempts < fault.first + fault.connections:
-                await trio.lowlevel.checkpoint()
                 if fault.status is None:
                     raise ConnectFailed("cannot open a WebSocket: connection refused, by a fault", stage="tcp")
                 raise HandshakeRejected("the faulty transport", fault.status, {}, fault.body)
-        async with self.inner.connect(url, headers=headers, subprotocols=subprotocols, options=options) as websocket:
-            self.connections += 1
-            yield _FaultyWebSocket(
-                websocket,
-                [
-                    _Armed(fault)
-                    for fault in self.faults
-                    if isinstance(fault, _FrameFault) and fault.connection in (None, self.connections)
-                ],
-            )
+
+    def wrap(self, websocket: WebSocket) -> WebSocket:
+        """A connection with the faults that are to befall it."""
+        self.connections += 1
+        frame_faults = [fault for fault in self.faults if not isinstance(fault, Refuse)]
+        return _FaultyWebSocket(
+            websocket, [_Armed(fault) for fault in frame_faults if fault.connection in (None, self.connections)]
+        )
 
 
 @attrs.define(eq=False)
@@ -164,7 +153,7 @@ class _FaultyWebSocket(WrappedWebSocket):
 
     @property
     def closed(self) -> ConnectionClosed | None:
-        return _cut() if self._is_cut else self._inner.closed
+        return _cut() if self._is_cut else self.inner.closed
 
     async def send(self, message: str | bytes) -> None:
         async with self._turn:
@@ -172,12 +161,12 @@ class _FaultyWebSocket(WrappedWebSocket):
             if delay:
                 await trio.sleep(delay)
             for frame in frames:
-                await self._inner.send(frame)
+                await self.inner.send(frame)
 
     async def receive(self) -> str | bytes:
         if not self._held:
             try:
-                frame = await self._inner.receive()
+                frame = await self.inner.receive()
             except ConnectionClosed:
                 if self._is_cut:
                     raise _cut() from None
@@ -206,7 +195,7 @@ class _FaultyWebSocket(WrappedWebSocket):
         if self._is_cut:
             with trio.CancelScope() as at_once:
                 at_once.cancel()
-                await self._inner.aclose()
+                await self.inner.aclose()
             raise _cut()
         return frames, delay
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
 
 import attrs
 
-from realtime_actors.transports import Transport, WebSocket, WebSocketOptions
+from realtime_actors.transports import Transport, WebSocket
 
-from .wrapped import WrappedWebSocket
+from .wrapped import WrappedTransport, WrappedWebSocket
 
 __all__ = ["Recording", "RecordingTransport"]
 
@@ -21,7 +19,6 @@ Frames = deque[str | bytes]
 class Recording:
     """The frames of one connection, as the side that connects sees them. `sent` is written down before it is sent."""
 
-    url: str
     capacity: int
     sent: Frames = attrs.field(init=False)
     received: Frames = attrs.field(init=False)
@@ -30,27 +27,19 @@ class Recording:
         self.sent, self.received = deque(maxlen=self.capacity), deque(maxlen=self.capacity)
 
 
-class RecordingTransport(Transport):
+class RecordingTransport(WrappedTransport):
     """A transport that writes down what goes over `inner`: of each connection the last `capacity` frames each way."""
 
     def __init__(self, inner: Transport, *, capacity: int = 100_000) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.connections: list[Recording] = []
         """The connections that came about, in order."""
         self._capacity = capacity
 
-    @asynccontextmanager
-    async def connect(
-        self,
-        url: str,
-        *,
-        headers: Sequence[tuple[str, str]] = (),
-        subprotocols: Sequence[str] = (),
-        options: WebSocketOptions | None = None,
-    ) -> AsyncGenerator[WebSocket, None]:
-        async with self.inner.connect(url, headers=headers, subprotocols=subprotocols, options=options) as websocket:
-            self.connections.append(Recording(url, self._capacity))
-            yield _RecordedWebSocket(websocket, self.connections[-1])
+    def wrap(self, websocket: WebSocket) -> WebSocket:
+        """A connection that writes down what goes over this one."""
+        self.connections.append(Recording(self._capacity))
+        return _RecordedWebSocket(websocket, self.connections[-1])
 
 
 class _RecordedWebSocket(WrappedWebSocket):

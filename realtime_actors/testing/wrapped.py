@@ -1,29 +1,66 @@
 """What transports around another have in common."""
 
-from realtime_actors.transports import ConnectionClosed, WebSocket, WebSocketStatistics
+from __future__ import annotations
 
-__all__ = ["WrappedWebSocket"]
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from realtime_actors.transports import ConnectionClosed, Transport, WebSocket, WebSocketOptions, WebSocketStatistics
+
+__all__ = ["WrappedTransport", "WrappedWebSocket"]
+
+
+class WrappedTransport(Transport):
+    """A transport that does what `inner` does, for one of your own: override `connecting` or `wrap`."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+
+    async def connecting(self) -> None:
+        """Called before each attempt to connect, which fails with the error that this raises."""
+
+    def wrap(self, websocket: WebSocket) -> WebSocket:
+        """What whoever connects is given in place of this connection."""
+        return websocket
+
+    @asynccontextmanager
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+        options: WebSocketOptions | None = None,
+    ) -> AsyncGenerator[WebSocket, None]:
+        """As the transport inside."""
+        await self.connecting()
+        async with self.inner.connect(url, headers=headers, subprotocols=subprotocols, options=options) as websocket:
+            yield self.wrap(websocket)
 
 
 class WrappedWebSocket(WebSocket):
-    """A WebSocket that does what the one inside does."""
+    """A WebSocket that does what `inner` does."""
 
     def __init__(self, inner: WebSocket) -> None:
+        self.inner = inner
         self.subprotocol, self.remote = inner.subprotocol, inner.remote
-        self._inner = inner
 
     @property
     def closed(self) -> ConnectionClosed | None:
-        return self._inner.closed
+        return self.inner.closed
 
     async def send(self, message: str | bytes) -> None:
-        await self._inner.send(message)
+        """As the one inside."""
+        await self.inner.send(message)
 
     async def receive(self) -> str | bytes:
-        return await self._inner.receive()
+        """As the one inside."""
+        return await self.inner.receive()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        await self._inner.aclose(code, reason)
+        """As the one inside."""
+        await self.inner.aclose(code, reason)
 
     def statistics(self) -> WebSocketStatistics:
-        return self._inner.statistics()
+        """As the one inside."""
+        return self.inner.statistics()

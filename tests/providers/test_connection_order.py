@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-
 import attrs
 import orjson
 import pytest
@@ -21,49 +18,29 @@ from realtime_actors.events import (
     ModelResponseAudioDelta,
 )
 from realtime_actors.providers import OpenAIRealtimeModel, ProviderConnection
-from realtime_actors.transports import (
-    ConnectionClosed,
-    MemoryTransport,
-    Transport,
-    WebSocket,
-    WebSocketOptions,
-    WebSocketStatistics,
-)
+from realtime_actors.testing import WrappedTransport, WrappedWebSocket
+from realtime_actors.transports import MemoryTransport, Transport, WebSocket
 
 
-class GatedWebSocket(WebSocket):
+class GatedWebSocket(WrappedWebSocket):
     """Writes down each frame as it begins, then waits for the gate."""
 
     def __init__(self, inner: WebSocket, transport: GatedTransport) -> None:
-        self.subprotocol, self.remote = inner.subprotocol, inner.remote
-        self._inner = inner
+        super().__init__(inner)
         self._transport = transport
         self._turn = trio.StrictFIFOLock()
-
-    @property
-    def closed(self) -> ConnectionClosed | None:
-        return self._inner.closed
 
     async def send(self, message: str | bytes) -> None:
         self._transport.handed_over.append(orjson.loads(message)["type"])
         async with self._turn:
             self._transport.begun.append(orjson.loads(message)["type"])
             await self._transport.gate.wait()
-            await self._inner.send(message)
-
-    async def receive(self) -> str | bytes:
-        return await self._inner.receive()
-
-    async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        await self._inner.aclose(code, reason)
-
-    def statistics(self) -> WebSocketStatistics:
-        return self._inner.statistics()
+            await super().send(message)
 
 
-class GatedTransport(Transport):
+class GatedTransport(WrappedTransport):
     def __init__(self, inner: Transport) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.handed_over: list[str] = []
         """Frames as they are given to the socket, which sends them in that order."""
         self.begun: list[str] = []
@@ -73,17 +50,8 @@ class GatedTransport(Transport):
     def shut(self) -> None:
         self.gate = trio.Event()
 
-    @asynccontextmanager
-    async def connect(
-        self,
-        url: str,
-        *,
-        headers: Sequence[tuple[str, str]] = (),
-        subprotocols: Sequence[str] = (),
-        options: WebSocketOptions | None = None,
-    ) -> AsyncGenerator[WebSocket, None]:
-        async with self._inner.connect(url, headers=headers, subprotocols=subprotocols, options=options) as websocket:
-            yield GatedWebSocket(websocket, self)
+    def wrap(self, websocket: WebSocket) -> WebSocket:
+        return GatedWebSocket(websocket, self)
 
 
 async def test_a_cancel_goes_out_before_every_frame_that_has_not_begun(autojump_clock: MockClock) -> None:

@@ -234,7 +234,7 @@ async def test_what_goes_over_the_wire_is_written_down(on_sockets: bool) -> None
         [first, second] = recording.connections
         assert list(first.sent) == [b"b", "c"]
         assert list(first.received) == ["a", b"b"]
-        assert (first.url, len(second.sent), len(second.received)) == (server.url, 0, 0)
+        assert (len(second.sent), len(second.received)) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_only_errors_are_allowed() -> None:
 
 
 def test_a_crash_comes_out_of_run_virtual() -> None:
-    with pytest.raises(BaseException, match="divider crashed"):
+    with pytest.raises(ExpectationFailed, match="divider crashed"):
         run_virtual(use, Divide(0))
     failures = Failures(ZeroDivisionError)
     run_virtual(use, Divide(0), failures=failures)

@@ -336,7 +336,7 @@ async def test_a_function_of_the_script_that_raises_fails_the_test(autojump_cloc
         raise KeyError("oops")
 
     async def test() -> None:
-        async with open_test_runtime() as runtime, ScriptedModel([Pause(1), Emit(broken)]) as model:
+        async with open_test_runtime() as runtime, ScriptedModel([Pause(0.5), Emit(broken)]) as model:
             await start(runtime, model)
 
     error = await failure_of(test)

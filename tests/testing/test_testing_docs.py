@@ -1,6 +1,7 @@
 """The document on testing, and the test module to begin from."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def test_what_failures_say_is_as_documented(pytester: pytest.Pytester) -> None:
     for sample in re.findall(r"^```text\nExpectationFailed: (.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL):
         for line in sample.splitlines():
             assert re.sub(r"ra_\w+", "ra_", line.strip().rstrip("…")) in said
+
+
+WITHOUT_PYTEST = """
+import sys
+sys.modules.update(dict.fromkeys(["pytest", "_pytest", "pytest_trio"]))  # None: as if they were not installed
+import realtime_actors.testing
+async def main(runtime):
+    return (await realtime_actors.testing.Probe.spawn(runtime, name="probe")).ref.path
+assert realtime_actors.testing.run_virtual(main) == "probe"
+"""
+
+
+def test_the_main_module_needs_no_pytest() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT_PYTEST], check=True)  # noqa: S603 - it is our own
 
 
 def test_the_example_passes(pytester: pytest.Pytester) -> None:
