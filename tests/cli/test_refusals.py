@@ -330,7 +330,7 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())  # noqa: S603
     loaded = {name.removeprefix("realtime_actors.cli").removeprefix(".commands") for name in done.stdout.split()}
-    assert loaded == {"", ".demo", ".options", ".serve", ".signals", ".simulate", ".talk"}
+    assert loaded == {"", ".demo", ".options", ".serve", ".signals", ".simulate", ".talk", ".top"}
 
 
 def test_a_reader_that_goes_away_is_no_error(demo: str) -> None:
