@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -17,7 +17,7 @@ from realtime_actors.transports._inbox import Inbox, payload_size
 from realtime_actors.transports._pace import Pace
 from realtime_actors.transports.errors import ConnectionClosed
 from realtime_actors.transports.handshake import header_map
-from realtime_actors.transports.http import Request, Respond, Response, check_upgrade, run_handler
+from realtime_actors.transports.http import Request, Respond, Response, Upgrade, run_handler
 from realtime_actors.transports.websocket import WebSocket, WebSocketOptions, WebSocketStatistics
 
 __all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "serve_asgi"]
@@ -48,15 +48,16 @@ async def serve_asgi(
         await _serve_websocket(respond, scope, receive, send, options or WebSocketOptions())
     else:
         request = _request(scope, is_websocket=False)
-        await _answer(await _decide(respond, request), send, head_only=request.method == "HEAD")
+        # `_decide` gives no upgrade for what does not ask for one.
+        answer = cast("Response", await _decide(respond, request))
+        await _answer(answer, send, head_only=request.method == "HEAD")
 
 
 def _request(scope: AsgiScope, *, is_websocket: bool) -> Request:
     headers = header_map(scope["headers"])
     if is_websocket:
         # HTTP/2 has no such headers (RFC 8441); that it is an upgrade must not depend on what the client says.
-        headers |= {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13"}
-        headers.setdefault("sec-websocket-key", "none")
+        headers |= {"upgrade": "websocket", "connection": "Upgrade"}
         if scope.get("subprotocols"):
             headers["sec-websocket-protocol"] = ", ".join(scope["subprotocols"])
     else:
@@ -73,10 +74,16 @@ def _request(scope: AsgiScope, *, is_websocket: bool) -> Request:
     )
 
 
-async def _decide(respond: Respond, request: Request) -> Response | Any:
+async def _decide(respond: Respond, request: Request) -> Response | Upgrade:
     try:
         answer = await respond(request)
-        return answer if isinstance(answer, Response) else check_upgrade(request, answer) or answer
+        if isinstance(answer, Response):
+            return answer
+        if not request.upgrade:
+            return Response.text(426, "this path speaks WebSocket only", upgrade="websocket")
+        if answer.subprotocol is not None and answer.subprotocol not in request.subprotocols:
+            raise ValueError(f"the subprotocol {answer.subprotocol!r} was chosen, but the client did not offer it")
+        return answer
     except Exception:
         logger.exception("no answer to %s %s; the client gets status 500", request.method, request.path)
         return Response.text(500, "internal server error")
