@@ -27,7 +27,9 @@ def test_what_failures_say_is_as_documented(pytester: pytest.Pytester) -> None:
     counter, test, *_, scripted, _ = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
     wrong = test.replace("tell(Add(5))", "tell(Add(5)); counter.tell(Add(2))").replace("value=5", "value=6")
     pytester.makeini("[pytest]\ntrio_mode = true")
-    pytester.makepyfile(counter + wrong + scripted.replace('"s1", "Hi"', '"s1", "Hullo"'))
+    module = counter + wrong + scripted.replace('"s1", "Hi"', '"s1", "Hullo"')
+    # On a clock that stands still: the sample says how long it took.
+    pytester.makepyfile(module.replace("probe: Probe)", "probe: Probe, virtual_clock: object)"))
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(failed=2)
     said = re.sub(r"^E? *\|? ?", "", "\n".join(result.outlines), flags=re.MULTILINE)
