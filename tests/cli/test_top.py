@@ -202,7 +202,7 @@ class Console:
         deadline = time.monotonic() + 15
         while not re.search(pattern, self.seen):
             readable, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
-            assert readable, f"no {pattern!r} in {self.seen!r}"
+            assert readable, f"no {pattern!r} in {self.seen[-2000:]!r}"
             self.seen += os.read(self.master, 65536).decode()
         return self.seen
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -68,16 +68,22 @@ class Terminal:
             for key in pressed.decode("utf-8", "replace"):
                 yield key
 
-    async def disturbances(self) -> AsyncIterator[None]:
-        """Each time that all has to be drawn again: another size, or back from Ctrl-Z."""
+    async def heed_signals(
+        self, redraw: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Call `redraw` whenever all has to be drawn again: in another size, or back from Ctrl-Z."""
         numbers = [getattr(signal, name) for name in ("SIGWINCH", "SIGTSTP") if hasattr(signal, name)]
+        if not numbers:  # Windows
+            task_status.started()
+            return
         with trio.open_signal_receiver(*numbers) as signals:
+            task_status.started()
             async for number in signals:
-                if number != getattr(signal, "SIGWINCH", None):
+                if number != signal.SIGWINCH:
                     self.__exit__(None, None, None)
                     os.kill(os.getpid(), signal.SIGSTOP)
                     self.__enter__()
-                yield
+                redraw()
 
 
 def _write(text: str) -> None:

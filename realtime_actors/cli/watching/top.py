@@ -63,8 +63,8 @@ class _Live:
     async def run(self) -> None:
         """Until `q`."""
         async with trio.open_nursery() as nursery:
+            await nursery.start(self.terminal.heed_signals, self._draw)
             nursery.start_soon(self._poll)
-            nursery.start_soon(self._draw_again)
             await self._obey_keys()
             nursery.cancel_scope.cancel()
 
@@ -88,10 +88,6 @@ class _Live:
                 self.order = orders[(orders.index(self.order) + 1) % len(orders)]
                 self._draw()
         await trio.sleep_forever()
-
-    async def _draw_again(self) -> None:
-        async for _ in self.terminal.disturbances():
-            self._draw()
 
     def _draw(self) -> None:
         width, height = self.terminal.size
