@@ -30,6 +30,8 @@ class ClientEvents:
     class EventBase(Event, kw_only=True):
         """Base class of the client events."""
 
+        type: ClientEventType
+
     class ClientSessionCreateEvent(EventBase, kw_only=True):
         """Open the conversation. It is for the application: an agent passes it over."""
 

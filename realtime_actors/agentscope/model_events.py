@@ -36,6 +36,8 @@ class ModelEvents:
     class EventBase(Event, kw_only=True):
         """Base class of the model events."""
 
+        type: ModelEventType
+
     class ModelSessionCreatedEvent(EventBase, kw_only=True):
         """The model hears and answers from now on."""
 

@@ -42,6 +42,8 @@ class ServerEvents:
     class EventBase(Event, kw_only=True):
         """Base class of the server events."""
 
+        type: ServerEventType
+
     class OfAgent(EventBase, kw_only=True):
         """What is said by one agent."""
 
