@@ -35,7 +35,7 @@ def of(results: Sequence[Result]) -> Bounds:
     for result in results:
         for contestant in result.ours:
             ratio = result.ratio(contestant, result.main)
-            if ratio is not None:
+            if ratio is not None and contestant != result.baseline:
                 bounds.setdefault(result.label, {}).setdefault(contestant, {})[result.main] = round(ratio.median, 2)
     return bounds
 

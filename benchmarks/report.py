@@ -85,7 +85,7 @@ def table(report: Report) -> str:
         what = f"{result.label}: {target.measure} of {target.contestant}"
         to = f" of {target.to or result.baseline}" if target.ratio is not None else ""
         lines.append(
-            f"  {'met   ' if outcome.met else 'MISSED'} {what}: {reached}, at most {outcome.bound:.3g}{unit}{to}"
+            f"  {'met   ' if outcome.met else 'MISSED'} {what}: {reached}, at most {outcome.bound:.4g}{unit}{to}"
         )
     thrown_out = [f"  {result.label}: {each}" for result in report.results for each in result.thrown_out]
     if thrown_out:

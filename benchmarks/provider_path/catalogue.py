@@ -29,6 +29,8 @@ _FLOORS = (
     ("bare trio-websocket", "bare_trio_websocket"),
 )
 
+_QUICK_FLOORS = ("bare_socket", "bare_trio_websocket")
+
 
 def benchmarks() -> list[Benchmark]:
     """All of them."""
@@ -59,7 +61,7 @@ def _listen(sessions: int) -> Benchmark:
         baseline="bare Trio socket",
         contestants=[
             _contestant(*_OURS, "stream", sessions, ours=True),
-            *(_contestant(name, driver, "stream", sessions) for name, driver in _FLOORS),
+            *(_contestant(name, driver, "stream", sessions, quick=driver in _QUICK_FLOORS) for name, driver in _FLOORS),
             _contestant("connection only", "connections", "stream", sessions, ours=True, quick=False),
         ],
         targets=targets if sessions in _SIZES_THAT_COUNT else [],
@@ -93,7 +95,7 @@ def _speak(sessions: int) -> Benchmark:
         baseline="bare Trio socket",
         contestants=[
             _contestant(*_OURS, "hear", sessions, ours=True),
-            *(_contestant(name, driver, "hear", sessions) for name, driver in _FLOORS),
+            *(_contestant(name, driver, "hear", sessions, quick=driver == "bare_socket") for name, driver in _FLOORS),
         ],
         quick=sessions == _QUICK_SIZE,
     )
@@ -111,7 +113,9 @@ def _relay(sessions: int) -> Benchmark:
             Contestant("gateway, JSON", partial(_play_relay, "agents", "json", sessions), ours=True),
             Contestant("gateway, msgpack", partial(_play_relay, "agents", "msgpack", sessions), ours=True),
             Contestant("bare Trio socket", partial(_play_relay, "bare_socket", "plain", sessions)),
-            Contestant("bare trio-websocket", partial(_play_relay, "bare_trio_websocket", "json", sessions)),
+            Contestant(
+                "bare trio-websocket", partial(_play_relay, "bare_trio_websocket", "json", sessions), quick=False
+            ),
         ],
         quick=sessions == _QUICK_RELAYS,
     )
