@@ -129,6 +129,28 @@ async def test_20_a_cancelled_runtime_stops_in_order_and_reports_no_crash(
     assert trio.lowlevel.current_statistics().tasks_living == tasks
 
 
+async def test_20_a_message_in_hand_can_still_count_on_the_children_of_its_actor(autojump_clock: MockClock) -> None:
+    """However far above it was cancelled: a child ends after what its parent has in hand, not with it."""
+    answers: list[str] = []
+
+    @attrs.define(eq=False)
+    class Parent(Worker):
+        @receives
+        async def note(self, message: Note) -> None:
+            child = await self.context.spawn(Worker(self.log), name="child")
+            await trio.sleep(2)
+            answers.append(await child.ask(Urgent(message.text), timeout=1))
+
+    log: list[str] = []
+    with trio.move_on_after(1):
+        async with open_runtime() as runtime:
+            parent = await runtime.spawn(Parent(log), name="parent")
+            parent.tell(Note("still there"))
+            await trio.sleep_forever()
+    assert answers == ["still there"]
+    assert log[-2:] == ["child stopped", "parent stopped"]
+
+
 async def test_a_runtime_cancelled_before_its_block_begins_ends_at_once() -> None:
     with trio.CancelScope() as scope:
         scope.cancel()
