@@ -22,10 +22,12 @@ from websockets.exceptions import ConnectionClosed
 
 import examples
 from examples.agentscope_tutorial import talk
+from realtime_actors.agentscope import OpenAIRealtimeModel
 from realtime_actors.simulators import Call, Reply, Say
 
 HERE = Path(__file__).parent
 TUTORIAL = Path(examples.__path__[0]) / "agentscope_tutorial.py"
+DOCUMENT = HERE.parent.parent / "docs" / "agentscope.md"
 TIME = [Reply([Call("get_time", '{"city": "Bern"}')]), Reply([Say("It is noon.")], after="get_time")]
 WEATHER = [Reply([Call("get_weather", '{"city": "Oslo"}')]), Reply([Say("It snows.")], after="get_weather")]
 
@@ -165,3 +167,14 @@ def test_all_that_is_imported_is_there_under_the_same_name_in_agentscope(path: P
     for node in ast.walk(ast.parse(theirs)):
         if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("agentscope"):
             assert {alias.name for alias in node.names} <= EXPORTED[node.module]
+
+
+def test_the_document_s_code_runs(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands there, with the simulator where OpenAI is."""
+    provider.replies(Reply([Say("Forty-two.")]))
+    monkeypatch.setattr(OpenAIRealtimeModel, "websocket_url", provider.url)
+    (code,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile(code, DOCUMENT.name, "exec"), namespace)  # noqa: S102 - it is our own
+    assert asyncio.run(namespace["ask"]("sk-test", "What is the answer?")) == "Forty-two."
+    assert runtime_threads() == []
