@@ -5,6 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .ref import Ref
 
 __all__ = ["Instrument", "handling", "sending"]
 
@@ -18,15 +22,15 @@ class Instrument:
     Starts, restarts, ends, dead letters and drops are on the bus instead: subscribe to `runtime.>`.
     """
 
-    def sending(self, path: str, message: object, trace: object | None) -> object | None:
-        """A message is given to the actor at `path`. Returns the trace context that is to travel with it.
+    def sending(self, ref: Ref, message: object, trace: object | None) -> object | None:
+        """A message is given to the actor `ref`. Returns the trace context that is to travel with it.
 
         `trace` is the sender's: what `trace_context` holds.
         """
         return trace
 
     def handling(
-        self, path: str, message: object, trace: object | None, waited: float
+        self, ref: Ref, message: object, trace: object | None, waited: float
     ) -> AbstractContextManager[object]:
         """A context manager that is entered around the handler, and sees its exception.
 
@@ -36,29 +40,29 @@ class Instrument:
         return nullcontext()
 
 
-def sending(instruments: Sequence[Instrument], path: str, message: object, trace: object | None) -> object | None:
+def sending(instruments: Sequence[Instrument], ref: Ref, message: object, trace: object | None) -> object | None:
     """The trace context for a message, from all instruments."""
     for instrument in instruments:
         try:
-            trace = instrument.sending(path, message, trace)
+            trace = instrument.sending(ref, message, trace)
         except Exception:
-            log.exception("%s: the instrument %s failed", path, type(instrument).__name__)
+            log.exception("%s: the instrument %s failed", ref.path, type(instrument).__name__)
     return trace
 
 
 @contextmanager
 def handling(
-    instruments: Sequence[Instrument], path: str, message: object, trace: object | None, waited: float
+    instruments: Sequence[Instrument], ref: Ref, message: object, trace: object | None, waited: float
 ) -> Generator[None]:
     """Around a handler: all instruments, whose own errors go no further."""
     entered: list[tuple[Instrument, AbstractContextManager[object]]] = []
     for instrument in instruments:
         try:
-            manager = instrument.handling(path, message, trace, waited)
+            manager = instrument.handling(ref, message, trace, waited)
             manager.__enter__()
             entered.append((instrument, manager))
         except Exception:
-            log.exception("%s: the instrument %s failed", path, type(instrument).__name__)
+            log.exception("%s: the instrument %s failed", ref.path, type(instrument).__name__)
     crash: BaseException | None = None
     try:
         yield
@@ -71,4 +75,4 @@ def handling(
                 manager.__exit__(type(crash) if crash else None, crash, crash and crash.__traceback__)
             except Exception as error:
                 if error is not crash:
-                    log.error("%s: the instrument %s failed", path, type(instrument).__name__, exc_info=error)
+                    log.error("%s: the instrument %s failed", ref.path, type(instrument).__name__, exc_info=error)

@@ -375,7 +375,7 @@ class LaneTask:
     async def _handle_observed(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> Any:
         runtime = self.life.runtime
         waited = runtime.now() - envelope.at
-        with handling(self.life.slot.instruments, self.life.slot.path, envelope.message, envelope.trace, waited):
+        with handling(self.life.slot.instruments, self.life.slot.ref, envelope.message, envelope.trace, waited):
             result = entry.function(actor, envelope.message)
             return await result if entry.is_async else result
 

@@ -71,6 +71,11 @@ class Ref:
         return self._slot.name
 
     @property
+    def kind(self) -> str:
+        """The name of the actor's class."""
+        return self._slot.kind
+
+    @property
     def state(self) -> ActorState:
         """What the actor is doing."""
         return self._slot.state

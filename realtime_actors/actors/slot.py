@@ -38,6 +38,7 @@ class Slot:
         self.group = group
         self.path = path
         self.name = name
+        self.kind = cls.__name__
         self.restart: RestartType = child.restart
         self.handlers = handlers_of(cls)
         self.mailbox = Mailbox(
@@ -102,7 +103,7 @@ class Slot:
 
     def _observe(self, envelope: Envelope) -> None:
         envelope.at = self.runtime.now()
-        envelope.trace = sending(self.instruments, self.path, envelope.message, envelope.trace)
+        envelope.trace = sending(self.instruments, self.ref, envelope.message, envelope.trace)
 
     def _posted(self, entry: HandlerEntry, envelope: Envelope, dropped: Envelope | None) -> None:
         if entry.lane == "control" and self.life is not None:
@@ -211,7 +212,7 @@ class Slot:
         in_hand = life.in_hand() if life is not None else None
         return ActorStatistics(
             path=self.path,
-            kind=self._class.__name__,
+            kind=self.kind,
             state=self.state,
             incarnation=self.lives,
             queued=0 if ended else len(mailbox.data),

@@ -419,9 +419,7 @@ async def test_an_actor_that_asks_itself_is_told_so() -> None:
                 await ref.ask(question, timeout=1)
             assert isinstance(crashed.value.__cause__, AskedItself)
         for question in (Note("a"), Urgent("a")):
-            with pytest.raises(
-                AskedItself, match=r"asked itself for \w+, and could only answer after that"
-            ):
+            with pytest.raises(AskedItself, match=r"asked itself for \w+, and could only answer after that"):
                 await runtime.spawn(Introvert(question))
 
 

@@ -40,6 +40,7 @@ async def test_an_actor_is_found_by_its_path_while_it_lives() -> None:
         assert ann is not None
         assert ann.path == "lobby.ann"
         assert runtime.find("lobby") == lobby
+        assert (lobby.kind, ann.kind) == ("Supervisor", "Worker")
         assert runtime.find("ann") is None
         await lobby.stop()
         assert runtime.find("lobby.ann") is None
@@ -180,20 +181,20 @@ class Recorder(Instrument):
 
     seen: list[Any] = attrs.field(factory=list[Any])
 
-    def sending(self, path: str, message: object, trace: object | None) -> object | None:
-        self.seen.append(("sending", path, message, trace))
+    def sending(self, ref: Ref, message: object, trace: object | None) -> object | None:
+        self.seen.append(("sending", ref.path, message, trace))
         return f"{trace or ''}/{type(message).__name__}"
 
     @contextmanager
-    def handling(self, path: str, message: object, trace: object | None, waited: float) -> Generator[None]:
-        self.seen.append(("begin", path, message, trace, waited))
+    def handling(self, ref: Ref, message: object, trace: object | None, waited: float) -> Generator[None]:
+        self.seen.append(("begin", ref.path, message, trace, waited))
         try:
             yield
         except ValueError as error:
-            self.seen.append(("error", path, message, error.args))
+            self.seen.append(("error", ref.path, message, error.args))
             raise
         finally:
-            self.seen.append(("end", path, message))
+            self.seen.append(("end", ref.path, message))
 
 
 @attrs.define(eq=False)
@@ -248,18 +249,18 @@ async def test_an_instrument_sees_the_wait_and_the_crash(autojump_clock: MockClo
 
 
 class Broken(Instrument):
-    def sending(self, path: str, message: object, trace: object | None) -> object | None:
+    def sending(self, ref: Ref, message: object, trace: object | None) -> object | None:
         raise RuntimeError("sending failed")
 
     def handling(
-        self, path: str, message: object, trace: object | None, waited: float
+        self, ref: Ref, message: object, trace: object | None, waited: float
     ) -> AbstractContextManager[object]:
         raise RuntimeError("handling failed")
 
 
 class BrokenLater(Instrument):
     @contextmanager
-    def handling(self, path: str, message: object, trace: object | None, waited: float) -> Generator[None]:
+    def handling(self, ref: Ref, message: object, trace: object | None, waited: float) -> Generator[None]:
         try:
             yield
         finally:
@@ -283,7 +284,7 @@ async def test_a_broken_instrument_is_logged_and_harms_nobody(caplog: pytest.Log
 async def test_an_instrument_cannot_swallow_a_crash() -> None:
     class Swallows(Instrument):
         def handling(
-            self, path: str, message: object, trace: object | None, waited: float
+            self, ref: Ref, message: object, trace: object | None, waited: float
         ) -> AbstractContextManager[object]:
             from contextlib import suppress  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from types import TracebackType
 import attrs
 
 from realtime_actors import __version__
-from realtime_actors.actors import Instrument
+from realtime_actors.actors import Instrument, Ref
 from realtime_actors.telemetry.errors import MissingExtra
 
 try:
@@ -43,16 +43,16 @@ class OpenTelemetryInstrument(Instrument):
         self._tracer = trace.get_tracer("realtime_actors", __version__, tracer_provider)
         self._skip = skip
 
-    def sending(self, path: str, message: object, trace: object | None) -> object | None:
+    def sending(self, ref: Ref, message: object, trace: object | None) -> object | None:
         """The sender's context of OpenTelemetry; where there is none, what the sender's message came with."""
         return get_current() or trace
 
     def handling(
-        self, path: str, message: object, trace: object | None, waited: float
+        self, ref: Ref, message: object, trace: object | None, waited: float
     ) -> AbstractContextManager[object]:
         """The span."""
         parent = trace if isinstance(trace, Context) else Context()
-        return _Handling(None if isinstance(message, self._skip) else self._tracer, parent, path, message, waited)
+        return _Handling(None if isinstance(message, self._skip) else self._tracer, parent, ref.path, message, waited)
 
 
 @attrs.define(eq=False)

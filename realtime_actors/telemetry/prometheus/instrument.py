@@ -17,6 +17,7 @@ from realtime_actors.actors import (
     Instrument,
     Lost,
     MessagesDropped,
+    Ref,
     Runtime,
     Subscription,
 )
@@ -86,7 +87,7 @@ class PrometheusInstrument(Instrument):
     async def observe(self, runtime: Runtime) -> AsyncGenerator[None]:
         """Count what happens to the runtime's actors, and have them looked at in each scrape, for as long as it lasts.
 
-        Enter it when the runtime has just opened: messages that are handled before have `unknown` for their actor.
+        Messages are counted without it.
         """
         self._runtime = runtime
         collector = TreeCollector(runtime, trio.lowlevel.current_trio_token())
@@ -106,10 +107,10 @@ class PrometheusInstrument(Instrument):
             raise failure
 
     def handling(
-        self, path: str, message: object, trace: object | None, waited: float
+        self, ref: Ref, message: object, trace: object | None, waited: float
     ) -> AbstractContextManager[object]:
         """Count and time a message."""
-        key = (self._kind_of(path), type(message))
+        key = (ref.kind, type(message))
         series = self._series.get(key)
         if series is None:
             labels = (key[0], key[1].__name__)
@@ -124,8 +125,8 @@ class PrometheusInstrument(Instrument):
 
     def _kind_of(self, path: str) -> str:
         """The class of the actor that has a path now."""
-        slot = None if self._runtime is None else self._runtime.slots.get(path)
-        return _UNKNOWN if slot is None or slot.life is None else type(slot.life.actor).__name__
+        ref = None if self._runtime is None else self._runtime.find(path)
+        return _UNKNOWN if ref is None else ref.kind
 
     async def _count(self, happenings: Subscription) -> None:
         async for happening in happenings:
