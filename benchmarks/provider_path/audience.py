@@ -21,7 +21,7 @@ import orjson
 
 from benchmarks.statistics import percentile
 
-from .priority import go_first
+from .priority import AUDIENCE, go_first
 from .trial import WARM_SESSIONS
 from .wire import Incoming, stamp_of_delta, websocket_frame
 
@@ -31,6 +31,7 @@ _TEXT, _BINARY = 1, 2
 _PATIENCE = 60.0
 _READ = 65536
 _SUBPROTOCOL = "realtime-actors.msgpack"
+_SPEAK = 0.2  # seconds of a reply before it is cancelled
 _STAY = 1.0  # seconds after which idle sessions are weighed
 
 
@@ -81,6 +82,44 @@ class Audience:
             "p99": percentile(counted, 99),
             "audience cpu": (time.process_time() - own) / seconds,
         }
+
+    def interrupt(self, sessions: int, times: int) -> dict[str, list[float]]:
+        """While all sessions stream, cancel the first one's reply, again and again.
+
+        Gives when each cancel was sent (ns), and the ms after which that frontend had the last delta and the end.
+        """
+        self._open(sessions)
+        for frontend in self._frontends.values():
+            self._say(frontend, {"type": "client_response_create", "session_id": "s"})
+        first = next(iter(self._frontends.values()))
+        found: dict[str, list[float]] = {"sent": [], "silent": [], "ended": []}
+        for _ in range(times):
+            self._listen(first, _SPEAK)
+            sent = time.monotonic_ns()
+            self._say(first, {"type": "client_response_cancel", "session_id": "s"})
+            last, ended = self._listen(first, _PATIENCE)
+            if ended is None:
+                raise TimeoutError("a reply that was cancelled has not ended")
+            found["sent"].append(sent)
+            found["silent"].append((max(last, sent) - sent) / 1e6)
+            found["ended"].append((ended - sent) / 1e6)
+            self._say(first, {"type": "client_response_create", "session_id": "s"})
+        return found
+
+    def _listen(self, first: _Frontend, seconds: float) -> tuple[int, int | None]:
+        """Hear all, until the first one's reply ends or the time is over: when its last delta came, and its end."""
+        last, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            for descriptor, _ in self._poll.poll(0.02):
+                payloads = self._read(self._frontends[descriptor])
+                if descriptor != first.socket.fileno():
+                    continue
+                for payload in payloads:
+                    if b"agent_response_audio_delta" in payload:
+                        last = time.monotonic_ns()
+                    elif b"agent_response_done" in payload:
+                        return last, time.monotonic_ns()
+        return last, None
 
     def stay(self, sessions: int) -> dict[str, float]:
         """Open the sessions, and weigh the process with them, after some that are not counted."""
@@ -156,7 +195,7 @@ class Audience:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["hear", "stay"]))
+@click.argument("kind", type=click.Choice(["hear", "stay", "interrupt"]))
 @click.argument("framing", type=click.Choice(["plain", "json", "msgpack"]))
 @click.argument("port", type=int)
 @click.argument("process", type=int)
@@ -167,9 +206,15 @@ def main(  # noqa: PLR0917 - click gives them by name
     kind: str, framing: str, port: int, process: int, sessions: int, warm: int, count: int
 ) -> None:
     """Be the frontends of so many sessions."""
-    go_first()
+    go_first(AUDIENCE)
     audience = Audience(port, framing, process)
-    values = audience.hear(sessions, warm, count) if kind == "hear" else audience.stay(sessions)
+    match kind:
+        case "hear":
+            values: object = audience.hear(sessions, warm, count)
+        case "interrupt":
+            values = audience.interrupt(sessions, warm)
+        case _:
+            values = audience.stay(sessions)
     sys.stdout.buffer.write(orjson.dumps(values) + b"\n")
 
 

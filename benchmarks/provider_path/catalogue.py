@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmarks.benchmark import Benchmark, Contestant, Target, Values
 
-from .trial import Load, relay_trial, trial
+from .trial import Load, interruption_trial, relay_trial, trial
 
 __all__ = ["benchmarks"]
 
@@ -19,6 +19,7 @@ _SECONDS, _QUICK_SECONDS = 3, 1
 _PER_SECOND = 50
 _QUICK_RELAYS = 50
 _IDLE, _QUICK_IDLE = 500, 100
+_CANCELS, _QUICK_CANCELS = 20, 5
 _FLOOD = 20_000  # deltas, of all sessions together
 _SIZES_THAT_COUNT = (100, 200)
 
@@ -39,6 +40,7 @@ def benchmarks() -> list[Benchmark]:
         *(_flood(sessions) for sessions in _FLOODS),
         *(_speak(sessions) for sessions in _SIZES),
         *(_relay(sessions) for sessions in _SIZES[:-1]),
+        *(_interruption(others) for others in (0, 100)),
         _memory(),
     ]
 
@@ -125,6 +127,27 @@ def _play_relay(driver: str, framing: str, sessions: int, quick: bool) -> Values
     warm = _QUICK_WARM if quick else _WARM
     count = (_QUICK_SECONDS if quick else _SECONDS) * _PER_SECOND
     return relay_trial(Load("stream", sessions, warm, count), driver, framing)
+
+
+def _interruption(others: int) -> Benchmark:
+    return Benchmark(
+        group="gateway",
+        name="interruption",
+        case=f"{others} others stream" if others else "alone",
+        about="From a frontend's cancel until it reaches the provider, until that frontend has its last delta (0 when "
+        "none follows), and until it is told that the reply has ended.",
+        measures={"wire": "ms", "wire most": "ms", "silence": "ms", "silence most": "ms", "end": "ms"},
+        baseline="bare trio-websocket",
+        contestants=[
+            Contestant("gateway", partial(_play_interruption, others, "agents"), ours=True),
+            Contestant("bare trio-websocket", partial(_play_interruption, others, "bare_trio_websocket")),
+        ],
+        quick=False,
+    )
+
+
+def _play_interruption(others: int, driver: str, quick: bool) -> Values:
+    return interruption_trial(others, _QUICK_CANCELS if quick else _CANCELS, driver, "json")
 
 
 def _memory() -> Benchmark:

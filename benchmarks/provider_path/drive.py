@@ -8,7 +8,7 @@ import click
 import orjson
 
 from .meter import Meter, Pace
-from .priority import go_first
+from .priority import CONTESTANT, go_first
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ def main(  # noqa: PLR0917 - click gives them by name
     kind: str, driver: str, port: int, sessions: int, warm: int, count: int
 ) -> None:
     """Run the driver until each session has had so many pieces, beside those to warm up with."""
-    go_first()
+    go_first(CONTESTANT)
     meter = Meter(sessions * warm, sessions * (warm + count))
     module = import_module(f"benchmarks.provider_path.drivers.{driver}")
     if kind == "listen":

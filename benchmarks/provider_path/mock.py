@@ -17,13 +17,14 @@ import orjson
 
 from benchmarks.statistics import percentile
 
-from .priority import go_first
+from .priority import GENERATOR, go_first
 from .wire import DELTA_MS, Delta, Incoming, message, plain_frame, stamp_of_append, websocket_frame
 
 __all__ = ["Mock"]
 
 _SETTLE = 0.3  # seconds between the last session's begin and the first delta
 _LOOK_EVERY = 0.005  # seconds between looks at what clients say, while it streams
+_LOOK_AT_ONCE = 0.0002  # where it matters when they say it
 _PATIENCE = 60.0  # seconds for the sessions to begin, and again for what is measured to end
 _READ = 65536
 _FLOOD_AHEAD = 256 * 1024  # bytes that wait in this process for a session's socket, in a flood
@@ -84,11 +85,14 @@ class Mock:
         self._order: list[_Session] = []
         self._heard: list[tuple[int, int]] = []
         """When an append came, and when it was sent, in ns."""
+        self.cancels: list[int] = []
+        """When each `response.cancel` came, in ns."""
+        self._replies = 0
         self.port: int = self._listener.getsockname()[1]
 
     # -- what is measured
 
-    def stream(self, warm: int, deltas: int) -> dict[str, float]:
+    def stream(self, warm: int, deltas: int, look_every: float = _LOOK_EVERY) -> dict[str, float]:
         """Send each session a delta every 20 ms, the sessions evenly spread. The first `warm` do not count."""
         self._begin(replies=True)
         late: list[float] = []
@@ -102,18 +106,18 @@ class Mock:
             while (now := time.monotonic()) < due:
                 if now >= look:
                     self._look(0)
-                    look = now + _LOOK_EVERY
+                    look = now + look_every
                 time.sleep(max(0.0, min(due, look) - time.monotonic()))
             if tick == first:
                 cpu = time.process_time()
             if tick >= first:
                 late.append(now - due)
             session = sessions[tick % len(sessions)]
-            assert session.delta is not None
-            blocked += not session.send(session.delta.at(time.monotonic_ns()))
+            if session.delta is not None:
+                blocked += not session.send(session.delta.at(time.monotonic_ns()))
             if now >= look:
                 self._look(0)
-                look = now + _LOOK_EVERY
+                look = now + look_every
         seconds = time.monotonic() - start - first * step
         report = {
             "cpu": (time.process_time() - cpu) / seconds,
@@ -259,10 +263,16 @@ class Mock:
             case "conversation.item.create":
                 session.say(message("conversation.item.added", item=said["item"]))
             case "response.create":
-                response_id = f"resp_{session.number}"
+                self._replies += 1
+                response_id = f"resp_{self._replies}"
                 response = {"object": "realtime.response", "id": response_id, "status": "in_progress"}
                 session.say(message("response.created", response=response))
                 session.delta = Delta(response_id, plain=bool(session.incoming.plain))
+            case "response.cancel":
+                self.cancels.append(time.monotonic_ns())
+                session.delta = None
+                response = {"object": "realtime.response", "id": said["response_id"], "status": "cancelled"}
+                session.say(message("response.done", response=response))
             case _:
                 pass
 
@@ -273,14 +283,14 @@ def _print(values: object) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["stream", "flood", "hear", "stay"]))
+@click.argument("kind", type=click.Choice(["stream", "flood", "hear", "stay", "interrupt"]))
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
 def main(kind: str, sessions: int, warm: int, count: int) -> None:
     """Be the provider of so many sessions, with so many deltas or appends each."""
     if kind != "flood":  # which takes all the CPU that there is
-        go_first()
+        go_first(GENERATOR)
     mock = Mock(sessions)
     _print({"port": mock.port})
     match kind:
@@ -288,6 +298,9 @@ def main(kind: str, sessions: int, warm: int, count: int) -> None:
             _print(mock.stream(warm, count))
         case "flood":
             _print(mock.flood(warm + count))
+        case "interrupt":
+            _print(mock.stream(warm, count, _LOOK_AT_ONCE))
+            _print(mock.cancels)
         case "hear":
             _print(mock.hear(warm, count))
         case _:

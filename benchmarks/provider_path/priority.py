@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-__all__ = ["go_first"]
+__all__ = ["AUDIENCE", "CONTESTANT", "GENERATOR", "go_first"]
+
+CONTESTANT, AUDIENCE, GENERATOR = 1, 2, 3
 
 
-def go_first() -> None:
-    """Have this process run before the others, where that is allowed (Linux, root); it takes turns with its like.
+def go_first(level: int) -> None:
+    """Have this process run before others, and before those of a lower `level`, where that is allowed (Linux, root).
 
     Only for what is short and bounded. Where it is not allowed, a busy machine shows in the lateness of the load
     generator and in the time for which what is measured waited for a CPU, and the round is thrown out.
     """
     if hasattr(os, "sched_setscheduler"):
         with suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(level))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 import orjson
 
 from benchmarks.benchmark import ThrownOut, Values
+from benchmarks.statistics import percentile
 
-__all__ = ["Load", "relay_trial", "trial", "verdict"]
+from .wire import DELTA_MS
+
+__all__ = ["Load", "interruption_trial", "relay_trial", "trial", "verdict"]
 
 _MOST_CPU = 0.8
 """More than this share of a core, and the generator may have been the bottleneck."""
@@ -22,6 +25,7 @@ _MOST_WAITED = 0.1
 """More than this share of the time without a CPU, and it is the rest of the machine that is measured: what waits is
 done in batches, which take longer and cost less."""
 _PATIENCE = 45.0
+_SECONDS_OF_AN_INTERRUPTION = 0.25
 WARM_SESSIONS = 10
 """Sessions that are opened first when memory is measured, and not counted."""
 
@@ -30,7 +34,7 @@ WARM_SESSIONS = 10
 class Load:
     """What the generator does: a stream at the pace of speech or a flood of deltas, or hearing what is appended."""
 
-    kind: Literal["stream", "flood", "hear", "stay"]
+    kind: Literal["stream", "flood", "hear", "stay", "interrupt"]
     sessions: int
     warm: int
     """Pieces for each session that are not counted."""
@@ -51,7 +55,7 @@ def trial(load: Load, driver: str) -> Values:
         except subprocess.TimeoutExpired:
             raise ThrownOut("it had not done all of its work in time") from None
         if not printed:
-            raise RuntimeError(f"the driver {driver} ended without a result: see what it said on stderr")
+            raise ThrownOut("it ended without a result: see what it said on stderr")
         report = _line(mock)
     finally:
         _end([mock] if contestant is None else [contestant, mock])
@@ -64,17 +68,49 @@ def trial(load: Load, driver: str) -> Values:
 
 def relay_trial(load: Load, driver: str, framing: str) -> Values:
     """What the driver took between the provider and as many frontends. Raises `ThrownOut`."""
-    numbers = [str(load.sessions), str(load.warm), str(load.count)]
-    if load.kind == "stay":
-        numbers[0] = str(load.sessions + WARM_SESSIONS)
-    processes = [_start("mock", load.kind, *numbers)]
+    printed, (report,) = _relay(load, driver, framing, reports=1)
+    values: dict[str, float] = orjson.loads(printed)
+    if load.kind != "stay":
+        verdict(load, values, report)
+        if values["audience cpu"] > _MOST_CPU:
+            raise ThrownOut(f"the frontends took {values['audience cpu']:.0%} of a core")
+    return {**values, **{f"generator {name}": value for name, value in report.items()}}
+
+
+def interruption_trial(others: int, times: int, driver: str, framing: str) -> Values:
+    """How long after a frontend's cancel it reached the provider, and the frontend heard the last delta, in ms.
+
+    So many other sessions stream meanwhile. Raises `ThrownOut`.
+    """
+    load = Load("interrupt", others + 1, times, round(times * _SECONDS_OF_AN_INTERRUPTION * 1000 / DELTA_MS))
+    printed, (report, came) = _relay(load, driver, framing, reports=2)
+    verdict(load, {"waited": 0.0}, report)
+    heard = orjson.loads(printed)
+    if len(came) != times:
+        raise ThrownOut(f"{len(came)} of {times} cancels reached the provider")
+    wire = [(at - sent) / 1e6 for at, sent in zip(came, heard["sent"], strict=True)]
+    return {
+        "wire": percentile(wire, 50),
+        "wire most": max(wire),
+        "silence": percentile(heard["silent"], 50),
+        "silence most": max(heard["silent"]),
+        "end": percentile(heard["ended"], 50),
+        **{f"generator {name}": value for name, value in report.items()},
+    }
+
+
+def _relay(load: Load, driver: str, framing: str, *, reports: int) -> tuple[bytes, list[Any]]:
+    """What the frontends printed, and what the provider did."""
+    numbers = [str(load.warm), str(load.count)]
+    provided = load.sessions + (WARM_SESSIONS if load.kind == "stay" else 0)
+    processes = [_start("mock", load.kind, str(provided), *numbers)]
     try:
         mock = processes[0]
-        relay = _start("drive", "relay", driver, str(_line(mock)["port"]), *numbers)
+        relay = _start("drive", "relay", driver, str(_line(mock)["port"]), str(provided), *numbers)
         processes.append(relay)
-        kind, where = "stay" if load.kind == "stay" else "hear", [str(_line(relay)["port"]), str(relay.pid)]
-        numbers[0] = str(load.sessions)
-        audience = _start("audience", kind, framing, *where, *numbers)
+        where = [str(_line(relay)["port"]), str(relay.pid)]
+        kind = "hear" if load.kind == "stream" else load.kind
+        audience = _start("audience", kind, framing, *where, str(load.sessions), *numbers)
         processes.append(audience)
         try:
             printed, _ = audience.communicate(timeout=_PATIENCE + load.sessions * 0.1)
@@ -83,15 +119,9 @@ def relay_trial(load: Load, driver: str, framing: str) -> Values:
         if not printed:
             raise ThrownOut("the frontends did not hear all: see what they said on stderr")
         relay.kill()
-        report = _line(mock)
+        return printed, [_line(mock) for _ in range(reports)]
     finally:
         _end(processes)
-    values: dict[str, float] = orjson.loads(printed)
-    if load.kind != "stay":
-        verdict(load, values, report)
-        if values["audience cpu"] > _MOST_CPU:
-            raise ThrownOut(f"the frontends took {values['audience cpu']:.0%} of a core")
-    return {**values, **{f"generator {name}": value for name, value in report.items()}}
 
 
 def verdict(load: Load, values: Values, report: Values) -> None:
@@ -122,9 +152,9 @@ def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _line(process: subprocess.Popen[bytes]) -> dict[str, float]:
+def _line(process: subprocess.Popen[bytes]) -> Any:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError("the load generator ended too early: see what it said on stderr")
+        raise ThrownOut("a process ended too early: see what it said on stderr")
     return orjson.loads(line)

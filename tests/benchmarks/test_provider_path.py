@@ -12,7 +12,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 
 from benchmarks.benchmark import ThrownOut
 from benchmarks.provider_path import wire
-from benchmarks.provider_path.trial import Load, relay_trial, trial, verdict
+from benchmarks.provider_path.trial import Load, interruption_trial, relay_trial, trial, verdict
 from realtime_actors.events import PCM_24K, AgentReady, AgentResponseAudioDelta, encode_json, encode_msgpack
 
 HANDSHAKE = (
@@ -157,3 +157,14 @@ def test_each_relay_brings_all_deltas_to_the_frontends(driver: str, framing: str
         assert "not done" not in str(error)  # noqa: PT017
     else:
         assert values["cpu"] > 0
+
+
+@pytest.mark.parametrize("driver", ["agents", "bare_trio_websocket"])
+def test_each_cancel_reaches_the_provider_and_silences_the_reply(driver: str) -> None:
+    try:
+        values = interruption_trial(1, 2, driver, "json")
+    except ThrownOut as error:
+        assert "late" in str(error)  # noqa: PT017
+    else:
+        assert 0 < values["wire"] <= values["wire most"]
+        assert 0 <= values["silence"] < values["end"] + 1

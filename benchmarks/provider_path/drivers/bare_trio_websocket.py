@@ -63,28 +63,56 @@ def speak(port: int, sessions: int, pace: Pace) -> None:
     trio.run(_speak, port, sessions, pace)
 
 
-async def _relay(port: int, listening: Callable[[int], None]) -> None:
-    async def serve_one(request: trio_websocket.WebSocketRequest) -> None:
-        frontend = await request.accept()
-        url = f"ws://127.0.0.1:{port}/"
-        async with trio_websocket.open_websocket_url(url, receive_buffer_size=65536, message_queue_size=16) as socket:
-            await socket.send_message(message("session.update", session={"type": "realtime"}).decode())
-            await socket.send_message(message("response.create").decode())
+async def _relay_one(port: int, request: trio_websocket.WebSocketRequest) -> None:
+    try:
+        await _relay_until_closed(port, request)
+    except* (trio_websocket.ConnectionClosed, trio_websocket.DisconnectionTimeout):
+        pass
+
+
+async def _relay_until_closed(port: int, request: trio_websocket.WebSocketRequest) -> None:
+    frontend = await request.accept()
+    url = f"ws://127.0.0.1:{port}/"
+    response_id = ""  # that of the reply that is passed on
+    async with (
+        trio_websocket.open_websocket_url(url, receive_buffer_size=65536, message_queue_size=16) as socket,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def obey() -> None:
+            nonlocal response_id
             while True:
-                event = orjson.loads(await socket.get_message())
-                match event["type"]:
-                    case "session.updated":
-                        await frontend.send_message('{"type":"agent_ready"}')
-                    case "response.output_audio.delta":
-                        await frontend.send_message(orjson.dumps(agent_delta(event)).decode())
+                match orjson.loads(await frontend.get_message())["type"]:
+                    case "client_response_create":
+                        await socket.send_message(message("response.create").decode())
+                    case "client_response_cancel":
+                        cancelled, response_id = response_id, ""
+                        await socket.send_message(message("response.cancel", response_id=cancelled).decode())
+                        await frontend.send_message('{"type":"agent_response_done"}')
                     case _:
                         pass
 
+        await socket.send_message(message("session.update", session={"type": "realtime"}).decode())
+        nursery.start_soon(obey)
+        while True:
+            event = orjson.loads(await socket.get_message())
+            match event["type"]:
+                case "session.updated":
+                    await frontend.send_message('{"type":"agent_ready"}')
+                case "response.created":
+                    response_id = event["response"]["id"]
+                case "response.output_audio.delta" if event["response_id"] == response_id:
+                    await frontend.send_message(orjson.dumps(agent_delta(event)).decode())
+                case _:
+                    pass
+
+
+async def _relay(port: int, listening: Callable[[int], None]) -> None:
     async with trio.open_nursery() as nursery:
         server = await nursery.start(
             partial(
                 trio_websocket.serve_websocket,
-                serve_one,
+                partial(_relay_one, port),
                 "127.0.0.1",
                 0,
                 None,
