@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 import attrs
@@ -23,7 +23,7 @@ BACKLOG_BYTES = 4 * 1024 * 1024
 """What waits beside the queue, about: two minutes of speech in base64."""
 
 _LOOK_AGAIN = 0.005  # s. A queue without a bound of its own tells nobody that something was taken out of it.
-_MOST_OVER = 64
+_MOST_REPLIES = 64
 
 _AUDIO = (ServerEvents.AgentResponseAudioDeltaEvent, ModelEvents.ModelResponseAudioDeltaEvent)
 _DELTAS = (
@@ -77,8 +77,8 @@ class Feed:
         self._is_dropping = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._over: dict[str, None] = {}
-        self._latest: str | None = None
+        # Whether each of the agent's latest replies was cancelled. Others may share the queue, and have their own.
+        self._replies: dict[str, bool] = {}
 
     def statistics(self) -> QueueStatistics:
         """A snapshot of the counters."""
@@ -87,10 +87,11 @@ class Feed:
     def offer(self, event: Event) -> None:
         """Have the queue given this event when its turn comes. Raises `QueueOverflow`; the event waits all the same."""
         if isinstance(event, _DELTAS):
-            self._latest = event.response_id
-            if event.response_id in self._over:
+            if self._replies.setdefault(event.response_id, False):
                 self._superseded += 1
                 return
+            while len(self._replies) > _MOST_REPLIES:
+                del self._replies[next(iter(self._replies))]
         self._backlog.append(event)
         self._bytes += weight(event)
         self._move()
@@ -99,15 +100,9 @@ class Feed:
 
     def supersede(self, response_id: str | None = None) -> None:
         """Take back every delta of this reply, or of all replies so far, that the application has not read."""
-        if response_id is not None:
-            self._take_back(lambda event: event.response_id == response_id)
-            self._note_over([response_id])
-            return
-        waiting = {event.response_id for event in self._backlog if isinstance(event, _DELTAS)}
-        if self._latest is not None:
-            waiting.add(self._latest)
-        self._take_back(lambda event: True)
-        self._note_over(waiting)
+        stale = set(self._replies) if response_id is None else {response_id}
+        self._replies.update(dict.fromkeys(stale, True))
+        self._take_back(stale)
 
     def close(self) -> None:
         """Nothing more comes: the queue is given the rest at once, as far as it has room."""
@@ -115,12 +110,6 @@ class Feed:
         self._move()
 
     # -- the parts
-
-    def _note_over(self, response_ids: Collection[str]) -> None:
-        for response_id in response_ids:
-            self._over[response_id] = None
-        while len(self._over) > _MOST_OVER:
-            del self._over[next(iter(self._over))]
 
     def _has_room(self) -> bool:
         return not self._queue.full() and (self._is_closed or self._queue.qsize() < self._ahead)
@@ -159,16 +148,19 @@ class Feed:
                 f"the application does not read its queue: {len(kept)} events wait, and no audio is left to drop"
             )
 
-    def _take_back(self, is_stale: Callable[[Any], bool]) -> None:
+    def _take_back(self, replies: Collection[str]) -> None:
+        def is_stale(item: object) -> bool:
+            return isinstance(item, _DELTAS) and item.response_id in replies
+
         waiting = len(self._backlog)
-        self._backlog = deque(e for e in self._backlog if not (isinstance(e, _DELTAS) and is_stale(e)))
+        self._backlog = deque(event for event in self._backlog if not is_stale(event))
         self._superseded += waiting - len(self._backlog)
         self._bytes = sum(map(weight, self._backlog))
         # All out and back in, without an await: whoever reads the queue sees only that the stale ones are gone.
         queue = self._queue
         held = [queue.get_nowait() for _ in range(queue.qsize())]
         for item in held:
-            if isinstance(item, _DELTAS) and is_stale(item):
+            if is_stale(item):
                 self._superseded += 1
             else:
                 queue.put_nowait(item)

@@ -125,8 +125,7 @@ class Session:
 
     def tell_error(self, code: str, message: str) -> None:
         """Put an error of the application's making into its queue."""
-        error = AgentError("invalid_request_error", code, message, self.id, self._agent.name)
-        self._offer(error)
+        self._offer_at_last(AgentError("invalid_request_error", code, message, self.id, self._agent.name))
 
     async def stop(self) -> None:
         """End the agent, and wait until all that belonged to it has ended."""
@@ -135,6 +134,8 @@ class Session:
         elif not self.is_over:
             await self._stop_agent(self._ref)
         await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
 
     def abandon(self) -> None:
         """End it from any thread, without waiting: whoever had started it is gone."""
@@ -218,14 +219,13 @@ class Session:
 
     def _give_up(self, message: str) -> None:
         log.error("%s is ended: %s", self.id, message)
-        last = (
-            AgentError("overloaded_error", "queue_overflow", message, self.id, self._agent.name),
-            AgentEnded(self.id, self._agent.name),
-        )
         self._reason = message
-        for event in last:
-            with contextlib.suppress(QueueOverflow):  # which says so again, and keeps it
-                self._offer(event)
+        self._offer_at_last(AgentError("overloaded_error", "queue_overflow", message, self.id, self._agent.name))
+        self._offer_at_last(AgentEnded(self.id, self._agent.name))
+
+    def _offer_at_last(self, event: ServerEvent) -> None:
+        with contextlib.suppress(QueueOverflow):  # it is kept all the same; the next event of the agent says so again
+            self._offer(event)
 
     # -- the toolkit
 

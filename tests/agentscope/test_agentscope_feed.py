@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from agentscope_kit import Q, eventually
-from hypothesis import given
+from hypothesis import given, settings
 
 from realtime_actors.agentscope import AudioFormat, QueueOverflow, ServerEvents
 from realtime_actors.agentscope.feed import Feed
@@ -43,6 +43,7 @@ CUTS = st.tuples(st.just("cut"), st.sampled_from((*REPLIES, None)))
 READS = st.tuples(st.just("read"), st.integers(1, 5))
 
 
+@settings(deadline=None)
 @given(steps=st.lists(st.one_of(OFFERS, CUTS, READS), max_size=60), ahead=st.integers(1, 6))
 def test_whatever_happens_order_is_kept_and_nothing_is_stale_or_lost(steps: list[tuple[str, Any]], ahead: int) -> None:
     """Replies are cut, the application reads now and then, and puts things of its own into its queue."""
@@ -53,7 +54,7 @@ def test_whatever_happens_order_is_kept_and_nothing_is_stale_or_lost(steps: list
         put: list[Any] = []
         got: list[Any] = []
         over: set[str] = set()
-        latest: list[str] = []
+        replies: set[str] = set()
         stale: list[Any] = []
         for number, (step, value) in enumerate(steps):
             if step == "read":
@@ -65,12 +66,12 @@ def test_whatever_happens_order_is_kept_and_nothing_is_stale_or_lost(steps: list
                 unread = [each for each in put if each not in got and each not in stale and each.type in DELTAS]
                 cut = [each for each in unread if value in (None, each.response_id)]
                 stale += cut
-                over |= {value} if value else {*latest, *(each.response_id for each in cut)}
+                over |= {value} if value else replies
             else:
                 event = control(number) if step == "control" else audio(value, number)
                 put.append(event)
                 if step != "control":
-                    latest = [value]
+                    replies.add(value)
                     stale += [event] if value in over else []
                 before = queue.qsize()
                 feed.offer(event)
@@ -83,6 +84,22 @@ def test_whatever_happens_order_is_kept_and_nothing_is_stale_or_lost(steps: list
         statistics = feed.statistics()
         assert (statistics.waiting, statistics.waiting_bytes, statistics.dropped) == (0, 0, 0)
         assert statistics.superseded == len(stale)
+
+    asyncio.run(main())
+
+
+def test_agents_that_share_a_queue_take_back_only_their_own() -> None:
+    """As those of a room do."""
+
+    async def main() -> None:
+        queue: Q = asyncio.Queue()
+        one, other = Feed(queue), Feed(queue)
+        for number in range(3):
+            one.offer(audio("r1", number))
+            other.offer(audio("r2", number))
+        one.supersede()
+        assert [event.response_id for event in read(queue)] == ["r2"] * 3
+        assert (one.statistics().superseded, other.statistics().superseded) == (3, 0)
 
     asyncio.run(main())
 
