@@ -17,6 +17,7 @@ from .errors import (
     RestartBudgetExceeded,
     SubscriptionOverflow,
     UnhandledMessage,
+    WrongThread,
 )
 from .instruments import Instrument
 from .mailbox import Overflow
@@ -86,6 +87,7 @@ __all__ = [
     "Terminated",
     "Timer",
     "UnhandledMessage",
+    "WrongThread",
     "droppable",
     "open_runtime",
     "receives",

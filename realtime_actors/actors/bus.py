@@ -6,13 +6,14 @@ import logging
 import re
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 import trio
 
-from .errors import InvalidName, SubscriptionOverflow
+from .errors import InvalidName, SubscriptionOverflow, WrongThread
 from .messages import is_droppable
 from .signals import Lost
 
@@ -273,14 +274,19 @@ class Bus:
     """
 
     on_drop: Callable[[object, str, int], None] = attrs.field(kw_only=True)
+    thread: int = attrs.field(init=False, factory=get_ident)
+    """The runtime's."""
     _root: _Node = attrs.field(init=False, factory=_Node)
     _cache: dict[str, tuple[_Subscriber, ...]] = attrs.field(init=False, factory=dict[str, tuple[_Subscriber, ...]])
 
     def publish(self, topic: str, message: Any, group: Hashable = None) -> None:
         """Give `message` to every subscription whose pattern matches. Never waits, never raises for a subscriber.
 
-        `group` is any key by which `discard` may take the message back. Raises `InvalidName` for a bad topic.
+        `group` is any key by which `discard` may take the message back. Raises `InvalidName` for a bad topic, and
+        `WrongThread`.
         """
+        if get_ident() != self.thread:
+            raise WrongThread(f"{topic} was published")
         subscribers = self._cache.get(topic)
         if subscribers is None:
             subscribers = self._match(topic)

@@ -9,13 +9,14 @@
         ├── MailboxFull             the mailbox has no room and its policy does not drop this message
         ├── AskTimeout              no answer within the time given
         ├── UnhandledMessage        the actor has no handler for messages of this type
-        ├── AskedItself             a handler asked its own actor, and would wait for itself for ever
+        ├── AskedItself             a handler waits for its own actor, and would for ever
         ├── InvalidActor            the class or a handler of it is not declared as the kernel needs it
         ├── InvalidMessage          what was sent is no message
         ├── InvalidName             a name, topic or pattern has a form that is not allowed
         ├── NameTaken               another actor has this path
         ├── RestartBudgetExceeded   a supervisor gave up: too many restarts in its window
-        └── SubscriptionOverflow    a subscription with overflow="close" ran full
+        ├── SubscriptionOverflow    a subscription with overflow="close" ran full
+        └── WrongThread             the kernel was called from another thread than the runtime's
 """
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "RestartBudgetExceeded",
     "SubscriptionOverflow",
     "UnhandledMessage",
+    "WrongThread",
+    "in_words",
 ]
 
 
@@ -73,7 +76,7 @@ class InvalidMessage(ActorError, TypeError):
 
 
 class AskedItself(ActorError):
-    """A handler asked its own actor for what the same lane handles: it would wait for itself for ever."""
+    """A handler waits for its own actor: for an answer that it would have to give, or for its end."""
 
 
 class InvalidName(ActorError):
@@ -94,3 +97,21 @@ class SubscriptionOverflow(ActorError):
     def __init__(self, message: str, lost: int) -> None:
         super().__init__(message)
         self.lost = lost
+
+
+class WrongThread(ActorError):
+    """A ref or the bus was used in another thread than the runtime's."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} from another thread than the runtime's: use trio.from_thread.run_sync there, or a runtime of "
+            "realtime_actors.asyncio"
+        )
+
+
+def in_words(error: BaseException) -> str:
+    """What an error says, even one that cannot be printed."""
+    try:
+        return str(error) or repr(error)
+    except Exception:  # noqa: BLE001 - whatever it is, it is of a bug that is being reported
+        return f"{type(error).__name__} (it cannot be printed)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .actor import Child
-from .errors import ActorStopped, RealtimeError, RestartBudgetExceeded
+from .errors import ActorStopped, RealtimeError, RestartBudgetExceeded, in_words
 from .ref import Ref
 from .signals import ActorRestarting, StopReason
 from .supervision import Backoff, Budget, GiveUp, Outcome, Plan, Strategy, Supervision
@@ -212,7 +212,7 @@ def _outcome(slot: Slot, life: Life) -> Outcome:
 def _log_failure(slot: Slot, what: str, error: BaseException) -> None:
     """Say why an actor ended. An error of this package's says all in its message; others are bugs: where are they?"""
     trace = None if isinstance(error, RealtimeError) else error
-    log.error("%s %s: %s", slot.path, what, str(error) or repr(error), exc_info=trace)
+    log.error("%s %s: %s", slot.path, what, in_words(error), exc_info=trace)
 
 
 class Children:

@@ -92,8 +92,8 @@ class Mailbox:
     control: LaneQueue | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        if self.capacity < 1:
-            raise ValueError(f"{self.path}: a mailbox needs a capacity of 1 or more, not {self.capacity}")
+        if not (isinstance(self.capacity, int) and self.capacity >= 1):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check
+            raise ValueError(f"{self.path}: a mailbox needs a capacity of 1 or more messages, not {self.capacity!r}")
         self.data = LaneQueue.open(self.capacity)
 
     def queue(self, lane: Lane) -> LaneQueue:

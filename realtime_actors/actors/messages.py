@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import attrs
@@ -167,23 +168,36 @@ def _check_override(cls: type, name: str, function: object) -> None:
 
 
 def _message_types(cls: type, function: Callable[..., Any]) -> list[type]:
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except TypeError:  # a classmethod
+        parameters = []
     if len(parameters) != 2 or any(p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters):
         raise InvalidActor(f"{_where(cls, function)}: a handler takes self and one message")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidActor(f"{_where(cls, function)}: a handler returns its answer, it is no generator")
     annotation = _annotation(cls, function, parameters[1])
-    found: list[Any] = (
-        list(typing.get_args(annotation))
-        if typing.get_origin(annotation) in (typing.Union, types.UnionType)
-        else [annotation]
-    )
-    for message_type in found:
+    found: list[type] = []
+    for message_type in _taken_apart(annotation):
         if message_type is not object and not (isinstance(message_type, type) and attrs.has(message_type)):
             raise InvalidActor(
-                f"{_where(cls, function)}: {message_type!r} is no message type: messages are @attrs.frozen classes"
+                f"{_where(cls, function)}: {message_type!r} is no message type: messages are @attrs.frozen classes "
+                "(annotate object to take what no other handler does)"
             )
+        found.append(message_type)
     return found
+
+
+def _taken_apart(annotation: Any) -> Iterator[Any]:
+    """The types of a union, of what `type …` gives a name, and of a generic class with its parameters."""
+    if sys.version_info >= (3, 12) and isinstance(annotation, typing.TypeAliasType):
+        yield from _taken_apart(annotation.__value__)
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for each in typing.get_args(annotation):
+            yield from _taken_apart(each)
+    else:
+        origin = typing.get_origin(annotation)
+        yield annotation if origin is None else origin
 
 
 def _annotation(cls: type, function: Callable[..., Any], parameter: inspect.Parameter) -> Any:

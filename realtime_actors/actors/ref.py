@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import attrs
 import trio
@@ -103,8 +103,10 @@ class Ref:
         Not between actors, which could wait for each other for ever. Raises `MailboxFull` where the overflow
         policy is not `wait`.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()
         await self._slot.post_when_room(Envelope(message, None, trace_context.get()))
-        await trio.lowlevel.checkpoint()
+        # Shielded: a send that is cancelled has sent nothing.
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def ask(self, message: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - part of the contract
         """Give the actor a message and return what its handler returns. `timeout` is in seconds.
@@ -129,12 +131,17 @@ class Ref:
             reply.abandon()
 
     async def stop(self, *, drain: bool = False) -> None:
-        """Stop the actor for good, and wait until it has ended. With `drain` it handles what is queued first."""
+        """Stop the actor for good, and wait until it has ended. With `drain` it handles what is queued first.
+
+        Raises `AskedItself` in a handler of the actor's own: `self.context.stop()` is for that.
+        """
+        self._slot.check_waiter()
         self._slot.request_stop(drain=drain)
         await self.wait_stopped()
 
     async def wait_stopped(self) -> Terminated:
-        """Wait until the actor has ended for good. Says why."""
+        """Wait until the actor has ended for good. Says why. Raises `AskedItself` as `stop` does."""
+        self._slot.check_waiter()
         return await self._slot.wait_terminated()
 
     def statistics(self) -> ActorStatistics:
@@ -146,6 +153,15 @@ class Ref:
 
     def __hash__(self) -> int:
         return hash(id(self._slot))
+
+    def __deepcopy__(self, _: object) -> Ref:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"the ref of {self.path} cannot be pickled: it is of use in this process only")
+
+    def __copy__(self) -> Ref:
+        return self
 
     def __repr__(self) -> str:
         return f"<Ref {self.path} {self._slot.state}>"

@@ -53,6 +53,7 @@ class Reply:
 
             def abort(_: object) -> trio.lowlevel.Abort:
                 self._task = None
+                self._abandoned = True
                 return trio.lowlevel.Abort.SUCCEEDED
 
             await trio.lowlevel.wait_task_rescheduled(abort)

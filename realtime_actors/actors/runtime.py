@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from threading import get_ident
 from typing import Self, cast
 
 import attrs
@@ -56,6 +57,7 @@ class Runtime(Spawner):
         """The bus that all actors of this runtime share."""
         self.slots: dict[str, Slot] = {}
         self.instruments = tuple(instruments)
+        self.thread = get_ident()
         self.now: Callable[[], float] = lambda: 0.0
         """Trio's clock, in seconds."""
         self._watchdog = Watchdog(self, blocked_after, lane_held_after)
@@ -112,7 +114,8 @@ class Runtime(Spawner):
     def take_fatal(self, error: BaseException) -> bool:
         """Whether `error` is, or holds, one that nobody supervises: then the whole runtime ends with it.
 
-        That is a KeyboardInterrupt, a SystemExit, or a `Cancelled` where nothing is cancelled.
+        That is a KeyboardInterrupt, a SystemExit, any other that is no `Exception`, or a `Cancelled` where nothing is
+        cancelled.
         """
         fatal = _find_fatal(error)
         if fatal is None:
@@ -148,6 +151,7 @@ class Runtime(Spawner):
             raise RuntimeError("a runtime runs once: make another one")
         failure: BaseException | None = None
         self.now = trio.lowlevel.current_clock().current_time
+        self.thread = self.bus.thread = get_ident()
         self._watchdog.start()
         try:
             async with trio.open_nursery() as nursery:
@@ -216,11 +220,9 @@ def open_runtime(
 
 
 def _find_fatal(error: BaseException) -> BaseException | None:
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        return error
-    if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() > float("-inf"):
-        return error
     if isinstance(error, BaseExceptionGroup):
         inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
         return next((found for each in inner if (found := _find_fatal(each)) is not None), None)
-    return None
+    if isinstance(error, trio.Cancelled):
+        return error if trio.current_effective_deadline() > float("-inf") else None
+    return None if isinstance(error, Exception) else error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import trio
 
 from .actor import Child, configuration_of
-from .errors import ActorStopped, AskedItself, MailboxFull, UnhandledMessage
+from .errors import ActorStopped, AskedItself, MailboxFull, UnhandledMessage, WrongThread
 from .instruments import sending
 from .life import Life
 from .mailbox import Mailbox
@@ -47,6 +48,8 @@ class Slot:
             cls.mailbox_overflow if child.overflow is None else child.overflow,
         )
         self.stop_timeout = cls.stop_timeout if child.stop_timeout is None else child.stop_timeout
+        if not self.stop_timeout >= 0:
+            raise ValueError(f"{path}: stop_timeout is {self.stop_timeout!r}: it is a number of seconds, 0 or more")
         self.ref = Ref(self)
         self.state: ActorState = "starting"
         self.life: Life | None = None
@@ -65,6 +68,8 @@ class Slot:
 
     def post(self, envelope: Envelope) -> None:
         """Queue a message. Raises `MailboxFull`; any other obstacle makes a dead letter, or fails the ask."""
+        if get_ident() != self.runtime.thread:
+            raise WrongThread(f"{self.path} was told of a {type(envelope.message).__name__}")
         if self.instruments:
             self._observe(envelope)
         entry = self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
@@ -75,6 +80,8 @@ class Slot:
 
     async def post_when_room(self, envelope: Envelope) -> None:
         """As `post`, waiting for room; where there is room it is no checkpoint."""
+        if get_ident() != self.runtime.thread:
+            raise WrongThread(f"{self.path} was told of a {type(envelope.message).__name__}")
         if self.instruments:
             self._observe(envelope)
         entry = self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
@@ -86,7 +93,7 @@ class Slot:
     def take_over(self, envelope: Envelope) -> None:
         """Queue what another actor forwards, with whom to answer."""
         try:
-            self.post(envelope)
+            self.post(Envelope(envelope.message, envelope.reply, envelope.trace))
         except MailboxFull as error:
             self.dead_letter(envelope.message, "mailbox_full", error)
             if envelope.reply is not None:
@@ -95,11 +102,17 @@ class Slot:
     def check_asker(self, message: object) -> None:
         """Raise `AskedItself` if whoever asks is the one that would have to answer."""
         entry = self.handlers.find(type(message))
-        if entry is not None and self.life is not None and self.life.waits_in_this_task(entry.lane):
+        life = self.life
+        if entry is not None and life is not None and life.is_busy and life.waits_in_this_task(entry.lane):
             raise AskedItself(
                 f"{self.path} ({self._class.__name__}) asked itself for {type(message).__name__}, and could "
                 f"only answer after that: call {entry.function.__qualname__}, or tell"
             )
+
+    def check_waiter(self) -> None:
+        """Raise `AskedItself` if whoever waits for the end is what has to come to an end before."""
+        if self.life is not None and self.life.waits_in_this_task(None):
+            raise AskedItself(f"{self.path} waits for its own end: call self.context.stop(), which does not wait")
 
     def _observe(self, envelope: Envelope) -> None:
         envelope.at = self.runtime.now()
@@ -110,6 +123,8 @@ class Slot:
             self.life.ensure_control()
         if dropped is None:
             return
+        if type(dropped) is Tick:
+            dropped.timer.on_drop()
         if not isinstance(envelope.message, RuntimeEvent):
             self.runtime.on_drop(self, self.path, self.mailbox.dropped)
         if dropped.reply is not None:

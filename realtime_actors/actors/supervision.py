@@ -7,6 +7,7 @@ sliding window. Times are seconds on any monotonic clock.
 from __future__ import annotations
 
 import enum
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
@@ -23,6 +24,7 @@ __all__ = [
     "RestartType",
     "Strategy",
     "Supervision",
+    "at_least",
     "one_of",
     "plan",
 ]
@@ -41,6 +43,17 @@ def one_of(allowed: Sequence[str | None]) -> Callable[[object, Any, object], Non
         if value not in allowed:
             words = ", ".join(word for word in allowed if word is not None)
             raise ValueError(f"{attribute.name} is {value!r}: it must be one of {words}")
+
+    return check
+
+
+def at_least(least: float, most: float = math.inf) -> Callable[[object, Any, float], None]:
+    """A check for attrs fields: the value is in this range, and no nan. It raises `ValueError`, which says so."""
+
+    def check(_: object, attribute: Any, value: float) -> None:
+        if not least <= value <= most:
+            up_to = "or more" if most == math.inf else f"to {most:g}"
+            raise ValueError(f"{attribute.name} is {value!r}: it must be {least:g} {up_to}")
 
     return check
 
@@ -71,23 +84,24 @@ class Member:
 class Budget:
     """At most `max_restarts` within `within` seconds."""
 
-    max_restarts: int = 3
-    within: float = 5.0
+    max_restarts: int = attrs.field(default=3, validator=at_least(0))
+    within: float = attrs.field(default=5.0, validator=at_least(0))
 
 
 @attrs.frozen
 class Backoff:
     """How long to wait before a restart: `min` s, then `factor` times more each time, up to `max` s.
 
-    `jitter` is the part of the delay by which it is shortened at random (0 to 1). After `reset_after` s without
+    `jitter` is the part of the delay by which it is shortened at random (0 to 1). Raises `ValueError` for what is out
+    of range. After `reset_after` s without
     a restart it begins at `min` again.
     """
 
-    min: float = 0.0
-    max: float = 10.0
-    factor: float = 2.0
-    jitter: float = 0.0
-    reset_after: float = 10.0
+    min: float = attrs.field(default=0.0, validator=at_least(0))
+    max: float = attrs.field(default=10.0, validator=at_least(0))
+    factor: float = attrs.field(default=2.0, validator=at_least(0))
+    jitter: float = attrs.field(default=0.0, validator=at_least(0, 1))
+    reset_after: float = attrs.field(default=10.0, validator=at_least(0))
 
     def delay(self, attempt: int, uniform: Callable[[], float] = random.random) -> float:
         """Seconds to wait before the attempt with this number (the first is 0)."""

@@ -82,13 +82,19 @@ class Timer:
         elif self._queued:
             self.missed += 1
         else:
+            self._queued = True
             try:
                 self._life.slot.post(Tick(self._message, None, self._trace, timer=self))
             except MailboxFull as error:
-                self.missed += 1
+                self.on_drop()
                 self._life.slot.dead_letter(self._message, "mailbox_full", error)
-            else:
-                self._queued = True
+
+    def on_drop(self) -> None:
+        """A tick found no room, or had to make room."""
+        self._queued = False
+        self.missed += 1
+        if self._interval is None:
+            self._end()
 
     def begin(self) -> bool:
         """Called when a tick's turn has come: whether it is to be handled."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .life import HANDLE_CODE, LaneTask
+from .lane import HANDLE_CODE, LaneTask
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -69,8 +69,10 @@ class Watchdog:
                 and time.monotonic() - self._knocked_at >= self._blocked_after
             ):
                 self._reported_at = self._knocked_at
-                frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage] - the only way there is
-                self._report_blocked(frames.get(loop_thread))
+                # No local variable: it would keep the stack with all that is on it while the thread waits.
+                self._report_blocked(
+                    sys._current_frames().get(loop_thread)  # pyright: ignore[reportPrivateUsage] - the only way
+                )
 
     def _answer(self) -> None:
         """Runs in the event loop."""

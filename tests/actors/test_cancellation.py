@@ -13,6 +13,7 @@ from actors_kit import Note, Notes, Sleep, Urgent, Worker, read_all
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from realtime_actors.actors import (
+    Actor,
     ActorTerminated,
     Child,
     DeadLetter,
@@ -20,6 +21,7 @@ from realtime_actors.actors import (
     Runtime,
     Supervisor,
     open_runtime,
+    receives,
 )
 
 
@@ -249,3 +251,58 @@ def test_a_runtime_ends_in_order_wherever_it_is_cancelled() -> None:
 
     steps = next(step for step in range(1000) if trio.run(play, step, clock=MockClock(autojump_threshold=0)))
     assert steps > 30
+
+
+# -- questions
+
+
+@attrs.frozen
+class Count:
+    """Answered a second later."""
+
+
+@attrs.define(eq=False)
+class Counter(Actor):
+    handled: list[int]
+
+    @receives
+    async def count(self, message: Count) -> int:
+        self.handled.append(len(self.handled) + 1)
+        await trio.sleep(1)
+        return self.handled[-1]
+
+    @receives
+    async def sleep(self, message: Sleep) -> None:
+        await trio.sleep(message.seconds)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("timeout", [None, 100])
+def test_a_question_is_answered_once_to_whoever_asked_or_to_nobody(full: bool, timeout: float | None) -> None:
+    async def scenario(runtime: Runtime, step: int) -> bool:
+        dead = runtime.bus.subscribe("runtime.dead_letter.>")
+        handled: list[int] = []
+        answers: list[object] = []
+        ref = await runtime.spawn(Counter(handled), name="c", capacity=1)
+        if full:
+            ref.tell(Sleep(1))
+            await wait_all_tasks_blocked()
+            ref.tell(Sleep(1))
+
+        async def ask() -> None:
+            answers.append(await ref.ask(Count(), timeout=timeout))
+
+        through = await cancelled_at(step, ask)
+        await trio.sleep(5)
+        assert through == bool(answers)
+        if through:
+            assert (answers, handled, read_all(dead)) == ([1], [1], [])
+        else:
+            # Cancelled while it waited for room, or while it waited for the answer.
+            assert handled in ([], [1])
+            assert read_all(dead) == [DeadLetter("c", number, "late_answer") for number in handled]
+        # The actor goes on.
+        assert await ref.ask(Count(), timeout=2) == len(handled)
+        return through
+
+    at_every_step(scenario, least=2)

@@ -1,0 +1,196 @@
+"""One lane of an actor: the task that handles its messages, one at a time, in order."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections import deque
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import trio
+
+from .errors import ActorCrashed, ActorStopped, AskedItself, in_words
+from .instruments import handling
+from .mailbox import WAKE, LaneQueue
+from .messages import Forward, HandlerEntry, Lane
+from .reply import Envelope, trace_context
+from .signals import Terminated
+from .timers import Tick
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .life import Life
+
+__all__ = ["HANDLE_CODE", "LaneTask", "without_cancelled"]
+
+log = logging.getLogger("realtime_actors.actors")
+
+# A lane whose mailbox never runs empty lets others run after this many messages.
+_MESSAGES_PER_PASS = 64
+_COROUTINE: type = CoroutineType  # a plain method may return one, of another method
+
+
+class LaneTask:
+    """Handles the messages of one lane, one at a time, in order."""
+
+    def __init__(self, life: Life, lane: Lane) -> None:
+        self.life = life
+        self.lane: Lane = lane
+        self.queue: LaneQueue = life.slot.mailbox.queue(lane)
+        self.done = trio.Event()
+        self.task: trio.lowlevel.Task | None = None
+        self.envelope: Envelope | None = None
+        """The message in hand, or the last one."""
+        self.since: float | None = None
+        """Since when, on Trio's clock, a message is in hand; None when there is none."""
+        self._scope = trio.CancelScope()
+        self._state: Literal["open", "draining", "closing"] = "open"
+
+    def close(self) -> None:
+        """Begin no other message."""
+        self._state = "closing"
+
+    def finish(self, drain: bool) -> None:
+        """Finish the message in hand, with `drain` the queued ones too, each within the actor's `stop_timeout`."""
+        if self._state == "closing" or (self._state == "draining" and drain):
+            return
+        self._state = "draining" if drain else "closing"
+        if self.since is not None:
+            self._limit()
+        else:
+            self.queue.wake()
+
+    def _limit(self) -> None:
+        self._scope.deadline = trio.current_time() + self.life.slot.stop_timeout
+
+    async def run(self) -> None:
+        """Handle messages until the life ends."""
+        self.task = trio.lowlevel.current_task()
+        try:
+            with self._scope:
+                await self._handle_all()
+        finally:
+            self.done.set()
+        if self._scope.cancelled_caught:
+            log.info(
+                "%s: a handler was cancelled: it did not finish within %g s of the stop",
+                self.life.slot.path,
+                self.life.slot.stop_timeout,
+            )
+
+    async def _handle_all(self) -> None:
+        slot, actor, queue = self.life.slot, self.life.actor, self.queue
+        receiver, handlers, now = queue.receiver, slot.handlers, self.life.runtime.now
+        notices: deque[Terminated] = self.life.notices if self.lane == self.life.notice_lane else deque()
+        taken = 0
+        while self._state != "closing":
+            taken += 1
+            if taken > _MESSAGES_PER_PASS:
+                taken = 0
+                await trio.lowlevel.checkpoint()
+                continue
+            if notices:
+                envelope = Envelope(notices.popleft())
+            elif queue.returned is not None:
+                envelope, queue.returned = queue.returned, None
+                queue.fill -= 1
+            else:
+                try:
+                    envelope = receiver.receive_nowait()
+                except trio.WouldBlock:
+                    if self._state == "draining":
+                        return
+                    taken = 0
+                    queue.awaited = True
+                    try:
+                        envelope = await receiver.receive()
+                    finally:
+                        queue.awaited = False
+                    if envelope is not WAKE:
+                        # This life may have ended since it was handed over: then it stays queued.
+                        queue.returned = envelope
+                    continue
+                queue.fill -= 1
+            if type(envelope) is Tick and not envelope.timer.begin():
+                continue
+            self.envelope = envelope
+            self.since = now()
+            if self._state == "draining":
+                self._limit()
+            try:
+                await self._handle(actor, handlers[type(envelope.message)], envelope)
+            finally:
+                self.since = None
+            slot.handled += 1
+
+    async def _handle(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> None:
+        if envelope.trace is not trace_context.get():
+            trace_context.set(envelope.trace)
+        try:
+            if self.life.slot.instruments:
+                result = await self._handle_observed(actor, entry, envelope)
+            else:
+                result: Any = entry.function(actor, envelope.message)
+                if entry.is_async or isinstance(result, _COROUTINE):
+                    result = await result
+            if type(result) is Forward and result.to == self.life.slot.ref:
+                raise AskedItself(f"{self.life.slot.path} forwards a message to itself, which would go on for ever")
+        except BaseException as error:
+            self._lose(envelope, error)
+            raise
+        if type(result) is Forward:
+            result.to._slot.take_over(envelope)  # pyright: ignore[reportPrivateUsage] - a ref is the slot's face
+        elif envelope.reply is not None and not envelope.reply.answer(result):
+            self.life.slot.dead_letter(result, "late_answer")
+
+    def describe(self) -> str:
+        """What it handles, or handled last, in words."""
+        slot, envelope = self.life.slot, self.envelope
+        if envelope is None:
+            return slot.path
+        function = slot.handlers[type(envelope.message)].function
+        return f"{slot.path} ({function.__qualname__} with a {type(envelope.message).__name__})"
+
+    def stack(self) -> list[str]:
+        """Where the handler waits, as lines for people, from the handler inwards."""
+        if self.task is None:
+            return []
+        frames = list(self.task.iter_await_frames())
+        inner = next((i + 1 for i, (frame, _) in enumerate(frames) if frame.f_code is HANDLE_CODE), 0)
+        return traceback.StackSummary.extract(iter(frames[inner:])).format()
+
+    async def _handle_observed(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> Any:
+        runtime = self.life.runtime
+        waited = runtime.now() - envelope.at
+        with handling(self.life.slot.instruments, self.life.slot.ref, envelope.message, envelope.trace, waited):
+            result: Any = entry.function(actor, envelope.message)
+            return await result if entry.is_async or isinstance(result, _COROUTINE) else result
+
+    def _lose(self, envelope: Envelope, error: BaseException) -> None:
+        """The message in hand is lost with the crash, or was cancelled by the stop."""
+        slot, name = self.life.slot, type(envelope.message).__name__
+        crash = without_cancelled(error) or self.life.error
+        if crash is None:
+            slot.dead_letter(envelope.message, "stopped")
+            failure: Exception = ActorStopped(f"{slot.path} was stopped while it handled {name}")
+        else:
+            slot.dead_letter(envelope.message, "crashed", crash)
+            words = in_words(crash)
+            failure = ActorCrashed(f"{slot.path} crashed while it handled {name}: {type(crash).__name__}: {words}")
+            failure.__cause__ = crash
+        if envelope.reply is not None:
+            envelope.reply.fail(failure)
+
+
+HANDLE_CODE = LaneTask._handle.__code__  # pyright: ignore[reportPrivateUsage]
+"""By which a handler's frames are found in a stack: they come after this one."""
+
+
+def without_cancelled(error: BaseException) -> BaseException | None:
+    """What an exception says beside that its task was cancelled."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        cancelled, rest = group.split(trio.Cancelled)
+        return group if cancelled is None else rest
+    return None if isinstance(error, trio.Cancelled) else error
