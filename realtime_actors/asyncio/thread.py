@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 import attrs
 import trio
@@ -40,6 +40,7 @@ class _Call(Generic[T]):
     over: asyncio.Future[None] | None = None
     """Made by a waiter that was cancelled: it waits on until the function has ended."""
     scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    has_ended: bool = attrs.field(init=False, default=False)
     returned: list[T] = attrs.field(init=False, factory=list[T])
     error: BaseException | None = attrs.field(init=False, default=None)
 
@@ -99,8 +100,9 @@ class RuntimeThread:
     async def _end(self) -> asyncio.CancelledError | None:
         """Shut down, and wait for it: the runtime bounds how long that takes. A cancellation meanwhile is returned."""
         self._is_stopping = True
-        if self._stop is not None and not self._ended.done():
-            self.to_trio.put(lambda stop: stop.set(), self._stop)
+        if self._stop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                self.to_trio.put(trio.Event.set, self._stop)
         cancelled: asyncio.CancelledError | None = None
         while not self._ended.done():
             try:
@@ -142,7 +144,10 @@ class RuntimeThread:
         if self._ended.done():
             return
         call.over = self._loop.create_future()
-        self._put(self._cancel_there, call)
+        try:
+            self._put(self._cancel_there, call)
+        except ActorStopped:
+            return
         _, late = await asyncio.wait(
             [call.over, self._ended], timeout=self._shutdown_timeout, return_when="FIRST_COMPLETED"
         )
@@ -168,6 +173,8 @@ class RuntimeThread:
                 call.result.set_exception(call.error)
             else:
                 call.result.set_result(call.returned[0])
+
+    def _over(self, call: _Call[Any]) -> None:
         if call.over is not None and not call.over.done():
             call.over.set_result(None)
 
@@ -239,27 +246,27 @@ class RuntimeThread:
     def _cancel_there(self, call: _Call[Any]) -> None:
         assert self._nursery is not None
         call.scope.cancel()
-        if call.returned and call.undo is not None and not self._nursery.cancel_scope.cancel_called:
+        if call.has_ended and not self._nursery.cancel_scope.cancel_called:
             self._nursery.start_soon(self._take_back, call)
-        elif call.returned or call.error is not None:
-            self.answer(self._answered, call)
 
     async def _serve(self, call: _Call[Any]) -> None:
         try:
             with call.scope:
-                call.returned.append(await call.function())
-            if call.scope.cancelled_caught:
-                call.error = ActorStopped("it was cancelled")
-            elif call.scope.cancel_called and call.undo is not None:
-                await self._take_back(call)
+                if not call.scope.cancel_called:  # else it would go on as far as its first checkpoint
+                    call.returned.append(await call.function())
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised where the call was made
             call.error = error
-        self.answer(self._answered, call)
+        call.has_ended = True
+        if call.scope.cancel_called:
+            await self._take_back(call)
+        else:
+            self.answer(self._answered, call)
 
     async def _take_back(self, call: _Call[Any]) -> None:
-        undo = cast("Callable[[Any], Awaitable[object]]", call.undo)
-        try:
-            await undo(call.returned[0])
-        except Exception:
-            log.exception("the result of a call that was cancelled could not be taken back")
-        self.answer(self._answered, call)
+        """Nobody waits for the result any more, only for the end."""
+        if call.returned and call.undo is not None:
+            try:
+                await call.undo(call.returned[0])
+            except Exception:
+                log.exception("the result of a call that was cancelled could not be taken back")
+        self.answer(self._over, call)

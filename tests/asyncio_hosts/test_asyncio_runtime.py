@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ import pytest
 import trio
 import uvloop
 from hosts_kit import (
+    DEADLINE,
     Add,
     Counter,
     Crash,
@@ -50,6 +52,19 @@ from realtime_actors.actors import (
 from realtime_actors.actors import open_runtime as open_trio_runtime
 from realtime_actors.asyncio import AsyncioRef, AsyncioRuntime, CrossingFull, open_runtime
 from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
+
+
+async def hold(runtime: AsyncioRuntime) -> tuple[threading.Event, asyncio.Task[None]]:
+    """Keep the runtime's thread from doing anything, until the event is set."""
+    held, release = threading.Event(), threading.Event()
+
+    async def block(_: Runtime) -> None:
+        held.set()
+        release.wait(5)
+
+    holding = asyncio.create_task(runtime.run(block))
+    await until(held.is_set)
+    return release, holding
 
 
 @in_asyncio
@@ -172,20 +187,14 @@ async def test_what_is_no_message_is_refused_where_it_is_told() -> None:
 async def test_a_crossing_that_is_full_raises_and_counts() -> None:
     async with open_runtime(capacity=3) as runtime:
         counter = await runtime.spawn(Counter())
-        held = threading.Event()
-
-        async def hold(_: Runtime) -> None:
-            held.wait(5)
-
-        holding = asyncio.create_task(runtime.run(hold))
-        await until(lambda: runtime.statistics().calls == 1 and runtime.statistics().waiting == 0)
+        release, holding = await hold(runtime)
         for _ in range(3):
             counter.tell(Add(1))
         with pytest.raises(CrossingFull, match="3 messages are on their way"):
             counter.tell(Add(1))
         statistics = runtime.statistics()
         assert (statistics.waiting, statistics.capacity, statistics.refused) == (3, 3, 1)
-        held.set()
+        release.set()
         await holding
         assert await counter.ask(GetTotal(), timeout=1) == 3
 
@@ -278,6 +287,35 @@ async def test_a_cancelled_send_sends_nothing() -> None:
         counter.tell(Release())
         await waiting
         assert await counter.ask(GetTotal(), timeout=1) == 1
+
+
+@in_asyncio
+async def test_a_send_that_is_cancelled_on_its_way_sends_nothing() -> None:
+    async with open_runtime() as runtime:
+        counter = await runtime.spawn(Counter())
+        release, holding = await hold(runtime)
+        sending = asyncio.create_task(counter.send(Add(1)))
+        await until(lambda: runtime.statistics().waiting == 1)
+        sending.cancel()
+        await until(lambda: runtime.statistics().waiting == 2)
+        release.set()
+        await holding
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert await counter.ask(GetTotal(), timeout=1) == 0
+
+
+@in_asyncio
+async def test_any_thread_of_the_host_may_tell() -> None:
+    async with open_runtime() as runtime:
+        counter = await runtime.spawn(Counter(), capacity=4000)
+
+        def tell_often() -> None:
+            for _ in range(1000):
+                counter.tell(Add(1))
+
+        await asyncio.gather(*(asyncio.to_thread(tell_often) for _ in range(4)))
+        assert await counter.ask(GetTotal(), timeout=5) == 4000
 
 
 @in_asyncio
@@ -431,8 +469,10 @@ def test_an_error_that_nobody_supervises_ends_the_host_s_block(error: BaseExcept
                 log.append("body")
             await other.stop()
 
+    began = time.monotonic()
     with pytest.raises(type(error)) as raised:
-        asyncio.run(asyncio.wait_for(host(), 20))
+        asyncio.run(asyncio.wait_for(host(), DEADLINE))
+    assert time.monotonic() - began < DEADLINE / 2  # it was not the deadline that ended it
     assert raised.value is error
     assert sorted(log) == ["body", "started", "stopped"]
     assert runtime_threads() == []

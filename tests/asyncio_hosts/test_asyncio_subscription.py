@@ -165,6 +165,37 @@ async def test_a_reader_that_gave_up_loses_nothing() -> None:
             assert await events.receive() == Say("a")
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_one_that_is_cancelled_while_it_begins_is_not_left_on_the_bus(turns: int) -> None:
+    weighed: list[object] = []
+
+    def weigh(event: object) -> int:
+        weighed.append(event)
+        return 1
+
+    async def publish(runtime: Runtime) -> None:
+        runtime.bus.publish("words.one", Say("a"))
+
+    @in_asyncio
+    async def host() -> None:
+        async with open_runtime() as runtime:
+            subscription = runtime.subscribe("words.>", weigh=weigh)
+            entering = asyncio.create_task(subscription.__aenter__())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            entering.cancel()
+            try:
+                await entering
+            except asyncio.CancelledError:
+                pass
+            else:  # it was faster
+                await subscription.__aexit__(None, None, None)
+            await runtime.run(publish)
+
+    host()
+    assert weighed == []
+
+
 @in_asyncio
 async def test_one_task_reads_at_a_time() -> None:
     async with open_runtime() as runtime:
