@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from . import bounds, catalogue, machine, report
+from . import bounds, catalogue, chart, machine, report
 from .runner import Result, play
 
 _EXAMPLES = """
@@ -20,6 +20,7 @@ Examples:
   python -m benchmarks kernel --json kernel.json    a group, and its numbers in a file
   python -m benchmarks --quick --check              what CI runs, in under two minutes
   python -m benchmarks bounds results.json          store what was reached as the bounds for --check
+  python -m benchmarks chart results.json docs/benchmarks/     draw what was measured
 """
 
 
@@ -101,6 +102,17 @@ def store_bounds(results: Path) -> None:
     """Store the ratios in RESULTS (of --json) as the bounds for --check, beside those of other benchmarks."""
     known = bounds.load(bounds.BOUNDS) if bounds.BOUNDS.exists() else {}
     bounds.save(bounds.BOUNDS, known | bounds.of(_read(results).results))
+
+
+@main.command(name="chart")
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def draw_charts(results: Path, directory: Path) -> None:
+    """Draw RESULTS (of --json) into DIRECTORY: an SVG for each benchmark."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, svg in chart.charts(_read(results)).items():
+        (directory / name).write_text(svg)
+        click.echo(directory / name)
 
 
 def _read(path: Path) -> report.Report:

@@ -30,5 +30,5 @@ def select(names: Sequence[str], *, quick: bool = False) -> list[Benchmark]:
             )
             raise UnknownBenchmark(f"there is no benchmark {name!r}; there are {there_are}")
     chosen = [each for each in benchmarks if not names or {each.group, each.name, each.label} & set(names)]
-    # A name asked for is run in any case, only faster.
-    return [each for each in chosen if each.quick or not quick or each.label in names]
+    # What is asked for by its name is run in any case, only faster.
+    return [each for each in chosen if each.quick or not quick or {each.name, each.label} & set(names)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import bounds, catalogue, report
+from benchmarks import bounds, catalogue, chart, report
 from benchmarks.benchmark import Benchmark, Contestant, Target, ThrownOut, Values
 from benchmarks.machine import look
 from benchmarks.runner import Result, play
@@ -127,6 +128,18 @@ def test_what_targets_and_baselines_name_is_there() -> None:
             assert {target.contestant, target.to or benchmark.baseline} <= names
             assert target.measure in benchmark.measures
             assert (target.ratio is None) != (target.most is None)
+
+
+def test_a_chart_is_drawn_of_each_benchmark_with_its_machine() -> None:
+    result = _result(_takes("a <b>", 3.0, ours=True), _takes("bare", 2.0))
+    done = _report(result)
+    ((name, svg),) = chart.charts(done).items()
+    assert name == "hop.svg"
+    words = "".join(ElementTree.fromstring(svg).itertext())  # noqa: S314 - our own
+    assert "a <b>" in words
+    assert "3 (1.50x)" in words
+    assert done.machine.date in words
+    assert "prefers-color-scheme: dark" in svg
 
 
 def _report(*results: Result) -> report.Report:
