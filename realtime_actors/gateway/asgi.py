@@ -40,7 +40,7 @@ class _MountedGateway(Gateway):
     """A gateway for requests that come to somebody else's port."""
 
     async def started(self) -> None:
-        self.context.subscribe("runtime.dropped")
+        """Nothing to listen to."""
 
     @receives
     def give_respond(self, _: _GetRespond) -> Respond:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, MessagesDropped, Subscription, receives
+from realtime_actors.actors import Actor, receives
 from realtime_actors.transports import (
     Address,
     Request,
@@ -87,8 +87,6 @@ class _Listening:
 class _Frontend:
     user_id: str
     websocket: WebSocket
-    outgoing: Subscription
-    is_slow: bool = False
     gone: trio.Event = attrs.field(factory=trio.Event)
 
 
@@ -125,7 +123,6 @@ class Gateway(Actor):
         if authenticator(settings) is None and not is_loopback(settings.host):
             log.warning("the gateway listens on %s without a token: everybody there can use it", settings.host)
         tls = None if settings.certificate is None else load_certificate(settings.certificate, settings.private_key)
-        self.context.subscribe("runtime.dropped")
         self.context.start_soon(partial(self._listen, tls))
         await self._listening.event.wait()
 
@@ -170,16 +167,6 @@ class Gateway(Actor):
             self.settings.certificate is not None,
         )
 
-    @receives
-    def close_slow(self, _: MessagesDropped) -> None:
-        """Close the frontend whose subscription it is that ran full; its writer may be stuck and never see it."""
-        for session_id, frontend in self._frontends.items():
-            if not frontend.is_slow and frontend.outgoing.statistics().dropped:
-                frontend.is_slow = True
-                self._too_slow += 1
-                log.warning("session %r of %s reads too slowly: closed", session_id, frontend.websocket.remote)
-                self.context.start_soon(frontend.websocket.aclose, *TOO_SLOW)
-
     async def _respond(self, request: Request) -> Response | Upgrade:
         if parse_path(request.path) is not None:
             admission = await self._admit(request)
@@ -209,47 +196,46 @@ class Gateway(Actor):
 
     async def _converse(self, admission: Admission, websocket: WebSocket) -> None:
         """A frontend, from its admission to its end."""
-        session_id, settings = admission.session_id, self.settings
+        session_id = admission.session_id
         refusal = await self._wait_for_predecessor(session_id)
         if refusal is None:
             refusal = self._refusal_for_want_of_room(admission.user_id)
         if refusal is not None:
             await self._refuse(refusal, websocket)
             return
-        name = actor_name(session_id)
-        agent_id = f"{self.context.name}-{name}"
-        outgoing = self.context.bus.subscribe(
-            f"agents.{agent_id}.>",
-            capacity=settings.frontend_buffer_bytes,
-            overflow="close",
-            weigh=weigher(admission.wire),
-        )
-        frontend = self._frontends[session_id] = _Frontend(admission.user_id, websocket, outgoing)
+        frontend = self._frontends[session_id] = _Frontend(admission.user_id, websocket)
         self._admitted += 1
         log.info("session %r of user %r opened by %s", session_id, admission.user_id, websocket.remote)
-        session = FrontendSession(
-            admission,
-            agent_id,
-            websocket,
-            outgoing,
-            self.agent,
-            settings,
-            Farewell(),
-            self._large_frames,
-        )
         try:
-            await self._run_session(session, name)
+            await self._run_session(admission, websocket)
         finally:
-            outgoing.close()
             del self._frontends[session_id]
             frontend.gone.set()
 
-    async def _run_session(self, session: FrontendSession, name: str) -> None:
-        websocket, outgoing = session.websocket, session.outgoing
+    async def _run_session(self, admission: Admission, websocket: WebSocket) -> None:
+        name, settings, wire = actor_name(admission.session_id), self.settings, admission.wire
+        agent_id = f"{self.context.name}-{name}"
         # Shielded, so that a frame begun is finished and the last events still go out: the deadline ends it.
         writing = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(write_events, websocket, outgoing, session.admission.wire, writing)
+
+            def close_slow() -> None:
+                """Too much waits for the frontend; its writer may be stuck and not see that."""
+                self._too_slow += 1
+                log.warning("session %r of %s reads too slowly: closed", admission.session_id, websocket.remote)
+                nursery.start_soon(websocket.aclose, *TOO_SLOW)
+
+            outgoing = self.context.bus.subscribe(
+                f"agents.{agent_id}.>",
+                capacity=settings.frontend_buffer_bytes,
+                overflow="close",
+                weigh=weigher(wire),
+                on_overflow=close_slow,
+            )
+            session = FrontendSession(
+                admission, agent_id, websocket, outgoing, self.agent, settings, Farewell(), self._large_frames
+            )
+            nursery.start_soon(write_events, websocket, outgoing, wire, writing)
             try:
                 ref = await self.context.spawn(session, name=name)
                 try:
@@ -262,7 +248,7 @@ class Gateway(Actor):
             finally:
                 # What was said last still goes out, unless the frontend does not read.
                 outgoing.close()
-                writing.deadline = trio.current_time() + self.settings.close_timeout
+                writing.deadline = trio.current_time() + settings.close_timeout
         await websocket.aclose(session.farewell.code, session.farewell.reason)
 
     def _refusal_for_want_of_room(self, user_id: str) -> Refusal | None:

@@ -91,7 +91,7 @@ class GatewaySettings:
     """What waits for a frontend that reads too slowly; when it is more, the frontend is closed with 1013."""
     request_timeout: float = attrs.field(default=10.0, validator=_at_least(0.001))
     """For a TLS handshake, and then for a request to come in; 408."""
-    first_message_timeout: float = attrs.field(default=20.0, validator=_at_least(0.001))
+    first_message_timeout: float = attrs.field(default=60.0, validator=_at_least(0.001))
     """How long a frontend may be silent at first before it is closed with 1008."""
     hello_timeout: float = attrs.field(default=60.0, validator=_at_least(0.001))
     """How long a frontend may stay without a session before it is closed with 1008."""
