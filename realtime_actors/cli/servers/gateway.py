@@ -1,5 +1,6 @@
 """Running a gateway with agents of one model: what `demo` and `serve` have in common."""
 
+import gc
 import signal
 from collections.abc import Callable, Sequence
 
@@ -49,6 +50,7 @@ async def host(agents: Agents, settings: GatewaySettings, announce: Callable[[st
         if hasattr(signal, "SIGUSR1"):
             await nursery.start(dump_on_signal, runtime, signal.SIGUSR1)
         gateway = await runtime.spawn(Gateway(agents, settings), name="gateway")
+        gc.freeze()  # what was imported stays: to look through all of it for garbage would stop everybody for 30 ms
         announce((await gateway.ask(GetStatus(), timeout=5)).url)
         ended: Terminated = await gateway.wait_stopped()
         raise ended.cause or CommandFailed("the gateway has ended by itself")
