@@ -50,7 +50,8 @@ class Inbox:
         self.unread_bytes += size
         self.messages_received += 1
         self.bytes_received += size
-        self._arrived.unpark()
+        if self._arrived:
+            self._arrived.unpark()
 
     async def get(self) -> str | bytes:
         """The oldest message; raises `ConnectionClosed` when closed and empty."""
@@ -58,9 +59,21 @@ class Inbox:
         # The bound keeps a greedy reader from starving others: the inbox cannot be refilled meanwhile.
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._messages:
-            if self._ending is not None:
-                raise self.error()
-            await self._arrived.park()
+            await self.wait()
+        return self.take()
+
+    async def wait(self) -> None:
+        """Return when there may be a message, or after `wake`; raises `ConnectionClosed` when closed and empty."""
+        if self._ending is not None and not self._messages:
+            raise self.error()
+        await self._arrived.park()
+
+    def wake(self) -> bool:
+        """Have one who waits for a message look again; whether there is one."""
+        return bool(self._arrived and self._arrived.unpark())
+
+    def take(self) -> str | bytes:
+        """The oldest message; there has to be one."""
         was_full = self.full
         message, size = self._messages.popleft()
         self.unread_bytes -= size

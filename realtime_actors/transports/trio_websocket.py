@@ -34,6 +34,7 @@ from wsproto.frame_protocol import FrameDecoder, FrameProtocol, Opcode, RsvBits
 from wsproto.utilities import LocalProtocolError
 
 from realtime_actors.transports._inbox import Inbox, payload_size
+from realtime_actors.transports._lifetime import lifetime
 from realtime_actors.transports._pace import Pace
 from realtime_actors.transports._turns import Turns
 from realtime_actors.transports.client import Opened, StreamTransport
@@ -55,24 +56,8 @@ class TrioWebSocketTransport(StreamTransport):
     @asynccontextmanager
     async def wrap(self, opened: Opened, *, client: bool, options: WebSocketOptions) -> AsyncGenerator[WebSocket, None]:
         websocket = _TrioWebSocket(opened, client=client, options=options)
-        raised: BaseException | None = None
-        try:
-            async with trio.open_nursery() as nursery:
-                with trio.CancelScope(shield=True):  # at once; so that even then the peer gets its Close
-                    await nursery.start(websocket.run)
-                code = 1000
-                try:
-                    yield websocket
-                except BaseException as error:  # noqa: BLE001 (raised again, as it is)
-                    raised = error
-                    code = 1011 if isinstance(error, Exception) else 1001
-                with trio.CancelScope(shield=True):  # bounded: aclose takes close_timeout at most
-                    await websocket.aclose(code)
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(opened.stream)
-        if raised is not None:
-            raise raised
+        async with lifetime(websocket, websocket.run, opened.stream):
+            yield websocket
 
 
 class _TrioWebSocket(WebSocket):
