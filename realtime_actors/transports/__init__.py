@@ -2,6 +2,7 @@
 
 from realtime_actors.transports.asgi import AsgiReceive, AsgiScope, AsgiSend, serve_asgi
 from realtime_actors.transports.client import Opened, StreamTransport
+from realtime_actors.transports.direct import DirectTransport
 from realtime_actors.transports.errors import (
     ConnectFailed,
     ConnectionClosed,
@@ -27,6 +28,7 @@ __all__ = [
     "ConnectFailed",
     "ConnectStage",
     "ConnectionClosed",
+    "DirectTransport",
     "HandshakeRejected",
     "InvalidCertificate",
     "InvalidRequest",

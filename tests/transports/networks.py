@@ -7,6 +7,7 @@ from functools import partial
 import trio
 
 from realtime_actors.transports import (
+    DirectTransport,
     MemoryTransport,
     Respond,
     ServerOptions,
@@ -40,7 +41,7 @@ async def memory(
     yield MemoryTransport(respond, server_options=server), "ws://memory"
 
 
-STREAM_TRANSPORTS: list[type[StreamTransport]] = [TrioWebSocketTransport]
+STREAM_TRANSPORTS: list[type[StreamTransport]] = [DirectTransport, TrioWebSocketTransport]
 NETWORKS: dict[str, Network] = {
     "memory": memory,
     **{cls.__name__: partial(loopback, cls()) for cls in STREAM_TRANSPORTS},
