@@ -16,7 +16,7 @@ from console import DATA, Run, Start, environment
 
 from realtime_actors.cli.commands import commands
 from realtime_actors.cli.errors import CommandFailed
-from realtime_actors.cli.servers.openai import load_tools
+from realtime_actors.cli.servers.tools import load_tools
 from realtime_actors.cli.talking.conversation import Plan, hold
 from realtime_actors.cli.talking.frontend import address_of, connect, in_words
 from realtime_actors.events import ClientSessionCreate, ServerSessionCreated, decode_server, encode_json
@@ -330,7 +330,7 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())  # noqa: S603
     loaded = {name.removeprefix("realtime_actors.cli").removeprefix(".commands") for name in done.stdout.split()}
-    assert loaded == {"", ".demo", ".options", ".serve", ".signals", ".simulate", ".talk", ".top"}
+    assert loaded == {"", ".demo", ".options", ".providers", ".serve", ".signals", ".simulate", ".talk", ".top"}
 
 
 def test_a_reader_that_goes_away_is_no_error(demo: str) -> None:

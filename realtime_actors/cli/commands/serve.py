@@ -1,15 +1,16 @@
 """`realtime-actors serve`."""
 
-import os
 from functools import partial
+from typing import Any
 
 import click
 
 from realtime_actors.cli import options
+from realtime_actors.cli.providers import PROVIDERS
 
 __all__ = ["serve"]
 
-_KEY_VARIABLE = "OPENAI_API_KEY"
+_KEYS = "; ".join(f"{name}: {' or '.join(provider.key_variables)}" for name, provider in PROVIDERS.items())
 
 
 @click.command(
@@ -24,13 +25,16 @@ Examples:
 )
 @click.option(
     "--provider",
-    type=click.Choice(["openai"]),
-    default="openai",
+    "providers",
+    type=click.Choice(list(PROVIDERS)),
+    multiple=True,
+    default=["openai"],
     show_default=True,
-    help=f"Whose model; its key is taken from {_KEY_VARIABLE}.",
+    help="Whose model. May be given more than once: the first is the usual one, frontends may choose another. Keys are "
+    f"taken from the environment ({_KEYS}).",
 )
-@click.option("--model", default="gpt-realtime", show_default=True, help="The model's name.")
-@click.option("--voice", default="marin", show_default=True, help="The model's voice.")
+@click.option("--model", metavar="NAME", help="The first provider's model.  [default: its usual one]")
+@click.option("--voice", metavar="NAME", help="The first model's voice.  [default: its usual one]")
 @click.option("--name", default="Friday", show_default=True, help="What the agent is called.")
 @click.option(
     "--instructions",
@@ -45,7 +49,9 @@ Examples:
     help="Tools of the agent: a tool made with @tool, or a list of them, in a module that can be imported from here. "
     "May be given more than once.",
 )
-@click.option("--url", metavar="URL", help="Another endpoint: a proxy, or a simulator.")
+@click.option(
+    "--url", "--provider-url", metavar="URL", help="Another endpoint of the first provider: a proxy, or a simulator."
+)
 @options.host
 @options.port(8000)
 @click.option("--certificate", metavar="FILE", help="Speak TLS (wss://, https://) with this certificate chain, in PEM.")
@@ -54,52 +60,9 @@ Examples:
 @options.allow_origin
 @options.max_sessions
 @options.verbose
-def serve(
-    *,
-    provider: str,
-    model: str,
-    voice: str,
-    name: str,
-    instructions: str,
-    tools: tuple[str, ...],
-    url: str | None,
-    host: str,
-    port: int,
-    certificate: str | None,
-    private_key: str | None,
-    token: str | None,
-    allowed_origins: tuple[str, ...],
-    max_sessions: int,
-    verbose: int,
-) -> None:
-    """Serve an agent with a provider's model."""
-    key = os.environ.get(_KEY_VARIABLE, "").strip()
-    if not key:
-        raise click.ClickException(
-            f"{_KEY_VARIABLE} is not set, and {provider} wants a key: set it, or run `realtime-actors demo`, "
-            "which needs none."
-        )
-
+def serve(*, verbose: int, **plan: Any) -> None:
+    """Serve an agent with a provider's model, or with one of several that a frontend chooses from."""
     from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
-    from realtime_actors.cli.servers.openai import serve_openai  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.servers.serving import serve_agents  # noqa: PLC0415 - heavy
 
-    run(
-        partial(
-            serve_openai,
-            key=key,
-            model=model,
-            voice=voice,
-            name=name,
-            instructions=instructions,
-            tools=tools,
-            url=url,
-            host=host,
-            port=port,
-            certificate=certificate,
-            private_key=private_key,
-            token=token,
-            allowed_origins=allowed_origins,
-            max_sessions=max_sessions,
-        ),
-        verbose=verbose,
-    )
+    run(partial(serve_agents, plan), verbose=verbose)

@@ -61,4 +61,4 @@ async def demonstrate(
                 + "Ctrl-C ends it."
             )
 
-        await host_gateway(Agents(model, "Friday", _INSTRUCTIONS, DEMO_TOOLS), settings, announce)
+        await host_gateway(Agents({"openai": model}, "Friday", _INSTRUCTIONS, DEMO_TOOLS), settings, announce)

@@ -2,7 +2,7 @@
 
 import gc
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import trio
@@ -11,7 +11,7 @@ from realtime_actors.actors import Terminated, open_runtime
 from realtime_actors.agents import RealtimeAgent, Tool
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE
-from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
+from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus, InvalidSessionConfig
 from realtime_actors.providers import RealtimeModel
 from realtime_actors.telemetry import dump_on_signal
 from realtime_actors.transports import WebSocketOptions
@@ -21,19 +21,28 @@ __all__ = ["Agents", "host"]
 
 @attrs.frozen
 class Agents:
-    """Makes the agent of a session: `AgentRequest` in, `RealtimeAgent` out. What a frontend asks for wins."""
+    """Makes the agent of a session: `AgentRequest` in, `RealtimeAgent` out. What a frontend asks for wins.
 
-    model: RealtimeModel
+    Raises `InvalidSessionConfig` for a provider that is not among `models`; the first is the usual one.
+    """
+
+    models: Mapping[str, RealtimeModel]
+    """By the provider's name."""
     name: str
     instructions: str
     tools: Sequence[Tool] = ()
 
     def __call__(self, request: AgentRequest) -> RealtimeAgent:
         """The agent for this request."""
+        provider = request.model_provider or next(iter(self.models))
+        if provider not in self.models:
+            raise InvalidSessionConfig(
+                f"config.model_provider {provider!r:.80} is not to be had here: there is {', '.join(self.models)}"
+            )
         return RealtimeAgent(
             name=request.agent_name or self.name,
             instructions=request.instructions or self.instructions,
-            model=self.model,
+            model=self.models[provider],
             tools=self.tools,
             session_id=request.session_id,
             options=WebSocketOptions(close_timeout=CLOSE_TIMEOUT),

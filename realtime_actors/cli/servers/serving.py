@@ -1,0 +1,94 @@
+"""Serving agents with models of one provider or several."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import click
+
+import realtime_actors.providers
+from realtime_actors.cli.errors import CommandFailed
+from realtime_actors.cli.providers import PROVIDERS
+from realtime_actors.cli.running import CLOSE_TIMEOUT
+from realtime_actors.cli.servers.addresses import connectable, everywhere
+from realtime_actors.cli.servers.gateway import Agents
+from realtime_actors.cli.servers.gateway import host as host_gateway
+from realtime_actors.cli.servers.tools import load_tools
+from realtime_actors.gateway import GatewaySettings
+from realtime_actors.providers import RealtimeModel
+
+__all__ = ["Serving", "serve_agents"]
+
+
+@attrs.frozen(kw_only=True)
+class Serving:
+    """What to serve, and to whom."""
+
+    providers: Sequence[str]
+    """The first is that of sessions which name none."""
+    model: str | None
+    """The first provider's model, as `voice` and `url` are for it; None is its usual one."""
+    voice: str | None
+    url: str | None
+    name: str
+    instructions: str
+    tools: Sequence[str]
+    """Import paths."""
+    settings: GatewaySettings
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Serving":
+        """From the options of the command, which have the names of the fields here and of the gateway's settings.
+
+        Raises `InvalidSettings`.
+        """
+        own = {field.name for field in attrs.fields(cls)}
+        settings = {name: value for name, value in options.items() if name not in own}
+        return cls(
+            **{name: value for name, value in options.items() if name in own},
+            settings=GatewaySettings(**settings, close_timeout=CLOSE_TIMEOUT),
+        )
+
+
+async def serve_agents(options: Mapping[str, Any]) -> None:
+    """Serve until cancelled, as the command's options say.
+
+    Raises `CommandFailed`, `InvalidModel`, `InvalidSettings`, `InvalidCertificate`, `ListenFailed`.
+    """
+    serving = Serving.of(options)
+    first, *others = dict.fromkeys(serving.providers)
+    models = {first: _model(first, model_name=serving.model, voice=serving.voice, url=serving.url)}
+    models |= {name: _model(name) for name in others}
+    agents = Agents(models, serving.name, serving.instructions, load_tools(serving.tools))
+    with_models = ", ".join(f"{model.model_name} of {PROVIDERS[name].title}" for name, model in models.items())
+
+    def announce(url: str) -> None:
+        address = connectable(url)
+        click.echo(
+            f"{serving.name} listens at {address}/ws/USER/SESSION, with {with_models}; the page is "
+            f"{address.replace('ws', 'http', 1)}/\n"
+            f"{everywhere(url)}"
+            f"Try, in another terminal:\n"
+            f'  realtime-actors talk --text "hello" --url {address}\n'
+            "Ctrl-C ends it."
+        )
+
+    await host_gateway(agents, serving.settings, announce)
+
+
+def _model(
+    name: str, *, model_name: str | None = None, voice: str | None = None, url: str | None = None
+) -> RealtimeModel:
+    """A provider's model with the key from its environment variable. Raises `CommandFailed` or `InvalidModel`."""
+    provider = PROVIDERS[name]
+    keys = (os.environ.get(variable, "").strip() for variable in provider.key_variables)
+    key = next(filter(None, keys), None)
+    if key is None:
+        variables = " or ".join(provider.key_variables)
+        raise CommandFailed(
+            f"{variables} is not set, and {provider.title} wants a key: set it, or run `realtime-actors demo`, which "
+            "needs none."
+        )
+    make: type[RealtimeModel] = getattr(realtime_actors.providers, provider.model_class)
+    return make(model_name=model_name or provider.model_name, api_key=key, voice=voice or provider.voice, url=url)
