@@ -65,7 +65,12 @@ def run(  # noqa: PLR0917 - click gives them by name
         return
     rounds = rounds or (3 if quick else 5)
     where, start, progress = machine.look(), time.monotonic(), _Progress()
-    results = list(play(chosen, rounds, quick=quick, tell=progress.tell))
+    results: list[Result] = []
+    interrupted = False
+    try:
+        results.extend(play(chosen, rounds, quick=quick, tell=progress.tell))
+    except KeyboardInterrupt:
+        interrupted = True  # what is there is still worth reading
     progress.end()
     done = report.Report(
         machine=where,
@@ -78,6 +83,9 @@ def run(  # noqa: PLR0917 - click gives them by name
     click.echo(report.table(done))
     if json_file is not None:
         json_file.write_bytes(report.dump(done))
+    if interrupted:
+        click.echo("interrupted: benchmarks are missing", err=True)
+        sys.exit(130)
     if check:
         _check(results)
 

@@ -21,6 +21,8 @@ _MOST_CPU = 0.8
 """More than this share of a core, and the generator may have been the bottleneck."""
 _MOST_LATE = 5.0
 """Milliseconds by which at most one in a hundred deltas may have been sent too late."""
+_LEAST_SHARE = 0.85
+"""In a flood, less than this share of a core for what is measured means that it waited for deltas."""
 _MOST_WAITED = 0.1
 """More than this share of the time without a CPU, and it is the rest of the machine that is measured: what waits is
 done in batches, which take longer and cost less."""
@@ -131,7 +133,10 @@ def verdict(load: Load, values: Values, report: Values) -> None:
     if report["late_p99"] > _MOST_LATE:
         raise ThrownOut(f"the load generator was late: by {report['late_p99']:.1f} ms at the 99th percentile")
     if load.kind == "flood":
-        return  # it takes what CPU there is, until the sockets are full
+        # The sockets may take all of it at once, so the generator's own share says nothing.
+        if values["share"] < _LEAST_SHARE:
+            raise ThrownOut(f"it took {values['share']:.0%} of a core: it had to wait for the load generator")
+        return
     if report["cpu"] > _MOST_CPU:
         raise ThrownOut(f"the load generator took {report['cpu']:.0%} of a core")
     if report.get("heard", 0.0) < report.get("expected", 0.0):

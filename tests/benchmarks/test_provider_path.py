@@ -22,6 +22,13 @@ HANDSHAKE = (
 TIMES = st.integers(0, 2**63 - 1)
 
 
+def test_a_flood_counts_when_the_contestant_never_waited_for_it() -> None:
+    flood, report = Load("flood", 1, 1, 1), {"late_p99": 0.0, "cpu": 1.0}
+    verdict(flood, {"waited": 0.0, "share": 0.98}, report)
+    with pytest.raises(ThrownOut, match="wait for the load generator"):
+        verdict(flood, {"waited": 0.0, "share": 0.5}, report)
+
+
 def _pieces(data: bytes, sizes: list[int]) -> list[bytes]:
     pieces: list[bytes] = []
     for size in sizes:
