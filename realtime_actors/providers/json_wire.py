@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from abc import abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
@@ -33,6 +35,7 @@ Message = dict[str, Any]
 Decoded = list[ModelEvent | ModelNotice]
 
 _MOST_UNKNOWN_TYPES = 64
+"""Types that are counted each by its name; those beyond are counted together, as "other"."""
 
 
 class Malformed(Exception):
@@ -46,7 +49,12 @@ class JSONProtocol(WireProtocol):
 
     def __init__(self, model: RealtimeModel) -> None:
         self._model = model
-        self._unknown: set[str] = set()
+        self._unknown: dict[str, int] = {}
+
+    @property
+    def unknown(self) -> Mapping[str, int]:
+        """How many messages of each type came that this wire is not known to have."""
+        return MappingProxyType(self._unknown)
 
     def decode(self, frame: str | bytes) -> Decoded:
         message: Any = None
@@ -69,11 +77,14 @@ class JSONProtocol(WireProtocol):
         return ModelError(error_type="protocol_error", code="", message=self._model.quoted(problem))
 
     def _ignore_unknown(self, kind: str) -> Decoded:
-        """A message of a type that is not known says nothing; it is logged once."""
+        """A message of a type that is not known says nothing. It is counted, and the first one logged."""
         kind = kind[:100]
-        if kind not in self._unknown and len(self._unknown) < _MOST_UNKNOWN_TYPES:
-            self._unknown.add(kind)
-            logger.debug("ignoring messages of %s of the unknown type %r", self._model.provider, kind)
+        if kind not in self._unknown:
+            if len(self._unknown) >= _MOST_UNKNOWN_TYPES:
+                kind = "other"
+            else:
+                logger.info("ignoring messages of %s of the unknown type %r", self._model.provider, kind)
+        self._unknown[kind] = self._unknown.get(kind, 0) + 1
         return []
 
 

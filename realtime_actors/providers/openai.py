@@ -22,7 +22,6 @@ from .model import (
     SemanticVAD,
     ServerVAD,
     TurnDetection,
-    WireProtocol,
     check_choice,
     check_count,
     check_name,
@@ -116,7 +115,7 @@ class OpenAIRealtimeModel(RealtimeModel):
             headers.append(("OpenAI-Project", self.project))
         return headers
 
-    def protocol(self) -> WireProtocol:
+    def protocol(self) -> OpenAIProtocol:
         return OpenAIProtocol(self, self.session)
 
     def closing(self, code: int | None, reason: str) -> ProviderRefused | None:

@@ -37,13 +37,14 @@ from realtime_actors.events import (
     ToolUse,
 )
 from realtime_actors.providers import OpenAIRealtimeModel, WireProtocol
+from realtime_actors.providers.openai_protocol import OpenAIProtocol
 
 FRAMES: dict[str, list[dict[str, Any]]] = orjson.loads(Path(__file__).with_name("openai_frames.json").read_bytes())
 KEY = "sk-proj-4242424242"
 
 
 @pytest.fixture
-def protocol() -> WireProtocol:
+def protocol() -> OpenAIProtocol:
     return OpenAIRealtimeModel(api_key=KEY).protocol()
 
 
@@ -547,12 +548,15 @@ class TestMalformed:
         assert len(error.message) <= 500
         assert decode(protocol, {"type": "session.updated"}) == [SessionConfigured()]
 
-    def test_unknown_types_say_nothing_and_are_logged_once(
-        self, protocol: WireProtocol, caplog: pytest.LogCaptureFixture
+    def test_unknown_types_say_nothing_and_are_counted_and_logged_once(
+        self, protocol: OpenAIProtocol, caplog: pytest.LogCaptureFixture
     ) -> None:
-        with caplog.at_level(logging.DEBUG):
+        with caplog.at_level(logging.INFO):
             for number in range(200):
                 message = {"type": f"response.mystery_{number % 100}.delta", "delta": 5}
                 assert decode(protocol, message) == []
         assert len(caplog.records) == 64
         assert caplog.text.count("response.mystery_0.delta") == 1
+        assert protocol.unknown["response.mystery_0.delta"] == 2
+        assert protocol.unknown["other"] == 72
+        assert len(protocol.unknown) == 65
