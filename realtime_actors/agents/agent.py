@@ -50,6 +50,7 @@ from realtime_actors.events import (
     ToolUse,
 )
 from realtime_actors.providers import (
+    Capabilities,
     ConnectionLost,
     ConnectionReady,
     Manual,
@@ -229,7 +230,12 @@ class RealtimeAgent(Actor):
         except DecodeError as error:
             self._error("invalid_image", str(error))
             return
-        self._add(AppendImage(_new_id(), image, _media_type(event, image)))
+        media_type = _media_type(event, image)
+        problem = _problem_with_image(self.model.capabilities, media_type, len(image))
+        if problem is not None:
+            self._error("invalid_image", f"{self.model.model_name} {problem}")
+            return
+        self._add(AppendImage(_new_id(), image, media_type))
 
     @receives(lane="control")
     def cancel_response(self, _: ClientResponseCancel) -> None:
@@ -432,6 +438,15 @@ _OVERLOADED = ("overloaded_error", "overloaded", "too much waits for the provide
 def _new_id() -> str:
     # OpenAI takes item ids of up to 32 characters.
     return f"ra_{uuid.uuid4().hex[:24]}"
+
+
+def _problem_with_image(capabilities: Capabilities, media_type: str, size: int) -> str | None:
+    types, largest = capabilities.image_types, capabilities.largest_image
+    if types is not None and media_type not in types:
+        return f"takes no {media_type[:80]}: send {' or '.join(sorted(types))}"
+    if largest is not None and size > largest:
+        return f"takes pictures of up to {largest} bytes, and this has {size}: send a smaller one"
+    return None
 
 
 def _media_type(event: ClientImageAppend, image: bytes) -> str:

@@ -86,6 +86,14 @@ class Resume:
     after: int
 
 
+@attrs.frozen
+class _Overdue:
+    """The provider has had time to answer a command that was sent over the socket of this protocol."""
+
+    command: ModelCommand
+    protocol: WireProtocol
+
+
 @attrs.define(eq=False)
 class ProviderConnection(Actor):
     """One connection to a provider, through as many sockets as it takes.
@@ -117,13 +125,24 @@ class ProviderConnection(Actor):
     _ready: trio.Event = attrs.field(init=False, factory=trio.Event)
     # Set while no control command is being sent: other frames begin only then.
     _calm: trio.Event = attrs.field(init=False, factory=trio.Event)
+    # Set while the wire takes the next command: some lose what comes before they have answered the last.
+    _free: trio.Event = attrs.field(init=False, factory=trio.Event)
     _number: int = attrs.field(init=False, default=0)
     _resumed_after: int = attrs.field(init=False, default=0)
 
     async def started(self) -> None:
         """Begin to connect, in the background."""
         self._calm.set()
+        self._free.set()
         self.context.start_soon(self._run)
+
+    @receives(lane="control")
+    async def overdue(self, due: _Overdue) -> None:
+        """What the wire leaves unsaid is taken for granted."""
+        if due.protocol is self._protocol:
+            for event in due.protocol.unanswered(due.command):
+                await self._inform(event)
+            self._release()
 
     # -- from the owner
 
@@ -178,9 +197,10 @@ class ProviderConnection(Actor):
     async def _clear_to_send(self) -> None:
         """Wait for a session, and for the control commands that go first."""
         for _ in range(3):  # not for ever: a lane that is stopping takes no more commands
-            while not (self._ready.is_set() and self._calm.is_set()):
+            while not (self._ready.is_set() and self._calm.is_set() and self._free.is_set()):
                 await self._ready.wait()
                 await self._calm.wait()
+                await self._free.wait()
             if not self.context.queued_control:
                 return
             await trio.lowlevel.checkpoint()  # one was told just now, and is in hand after this
@@ -197,7 +217,16 @@ class ProviderConnection(Actor):
             if socket is self._socket:
                 self._forget_session()
             return False
+        if protocol.holds and protocol is self._protocol:
+            self._free = trio.Event()
+        patience = protocol.patience(command)
+        if patience is not None:
+            self.context.send_after(patience, _Overdue(command, protocol))
         return True
+
+    def _release(self) -> None:
+        if not self._free.is_set() and not (self._protocol is not None and self._protocol.holds):
+            self._free.set()
 
     def _forget_session(self) -> None:
         """The session is lost: what follows waits for the next, which needs a configuration of its own."""
@@ -247,7 +276,8 @@ class ProviderConnection(Actor):
         except ConnectFailed as error:
             return error
         finally:
-            self._socket = None
+            self._socket = self._protocol = None
+            self._release()
             self._forget_session()
 
     async def _serve(self, socket: WebSocket) -> TransportError:
@@ -281,6 +311,7 @@ class ProviderConnection(Actor):
                             return TransportError(f"the session with {self.model.provider} has reached its limit")
                         case _:
                             await self._inform(event)
+                self._release()
         return TransportError(f"the configuration was not accepted within {self.ready_timeout:g} s")
 
     async def _inform(self, event: ModelEvent | ModelNotice | ConnectionReady | ConnectionLost) -> None:

@@ -63,6 +63,10 @@ class Capabilities:
     """Can be told how much of a reply was heard."""
     manual_turns: bool
     """Works without turn detection."""
+    image_types: frozenset[str] | None = None
+    """The media types of the pictures it takes; `None`: whatever the provider takes."""
+    largest_image: int | None = None
+    """The bytes of the largest picture it takes; `None`: as large as the provider takes."""
 
 
 @attrs.frozen
@@ -135,6 +139,22 @@ class WireProtocol(ABC):
         A frame that makes no sense becomes a `ModelError` with `error_type` "protocol_error" that says why;
         the frames after it are read as if it had not come.
         """
+
+    @property
+    def holds(self) -> bool:
+        """Whether the commands that follow must wait: the provider would lose them before it has answered the last."""
+        return False
+
+    def patience(self, command: ModelCommand) -> float | None:
+        """Seconds to wait before `unanswered` is asked about a command that was sent; `None`: it is not to be asked."""
+        return None
+
+    def unanswered(self, command: ModelCommand) -> list[ModelEvent | ModelNotice]:
+        """What to take for granted of a command that was sent `patience` ago; nothing if it was answered.
+
+        For wires that leave out what others say, above all the end of a cancelled reply.
+        """
+        return []
 
 
 def _json_object(value: object) -> dict[str, Any]:
@@ -370,9 +390,10 @@ def _kind_of_status(status: int) -> RefusalKind | None:
 
 
 def _http_error(body: bytes) -> tuple[str, str]:
-    """The code and message of `{"error": {"code", "message"}}`, as far as they are there."""
+    """The code and message of `{"error": {"code", "message"}}`, or without the `error`, as far as they are there."""
     try:
-        error: Any = orjson.loads(body)["error"]
+        answer: Any = orjson.loads(body)
+        error: Any = answer if "message" in answer else answer["error"]
         code, message = error.get("code"), error.get("message")
     except (ValueError, TypeError, KeyError, AttributeError):
         return "", body.decode() if body.isascii() and b"<" not in body else ""  # a line of text, not a page
