@@ -45,11 +45,12 @@ class Blob:
     @classmethod
     def of(cls, value: bytes | bytearray | memoryview | str | Blob) -> Blob:
         """A blob of bytes or of base64 text; a blob stays as it is."""
-        if isinstance(value, Blob):
-            return value
         if isinstance(value, str):
-            return cls(base64=value)
-        return cls(data=bytes(value))
+            # The hot path, where `__init__` would cost as much again.
+            blob = cls.__new__(cls)
+            blob._data, blob._base64 = None, value
+            return blob
+        return value if isinstance(value, Blob) else cls(data=bytes(value))
 
     @property
     def data(self) -> bytes:

@@ -57,11 +57,10 @@ class JSONProtocol(WireProtocol):
         return MappingProxyType(self._unknown)
 
     def decode(self, frame: str | bytes) -> Decoded:
-        message: Any = None
         try:
-            message = orjson.loads(frame)
+            message: Any = orjson.loads(frame)
             if isinstance(message, dict):
-                return self._read(cast(Message, message))
+                return self._read(message)  # pyright: ignore[reportUnknownArgumentType] - JSON has text keys
             problem = f"it is not a JSON object but {type(message).__name__}"
         except orjson.JSONDecodeError as error:
             problem = f"it is not JSON: {error}"

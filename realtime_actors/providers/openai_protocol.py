@@ -143,7 +143,9 @@ class OpenAIProtocol(JSONProtocol):
     # From the provider
 
     def _read(self, message: Message) -> Decoded:
-        kind = need_text(message, "type")
+        kind = message.get("type")
+        if not isinstance(kind, str):
+            kind = need_text(message, "type")
         decoder = self.decoders.get(kind)
         return decoder(self, message) if decoder is not None else self._ignore_unknown(kind)
 
@@ -194,15 +196,12 @@ class OpenAIProtocol(JSONProtocol):
         return [ModelResponseCreated(need_text(need_object(message, "response"), "id"))]
 
     def _audio_delta(self, message: Message) -> Decoded:
-        # The hot path: the base64 is not opened, the format is shared.
-        return [
-            ModelResponseAudioDelta(
-                need_text(message, "response_id"),
-                need_text(message, "item_id"),
-                need_text(message, "delta"),
-                self._format,
-            )
-        ]
+        # The hot path: the base64 is not opened, the format is shared, and what is right is not asked for twice.
+        response_id, item_id, delta = message.get("response_id"), message.get("item_id"), message.get("delta")
+        if not (isinstance(response_id, str) and isinstance(item_id, str) and isinstance(delta, str)):
+            response_id, item_id = need_text(message, "response_id"), need_text(message, "item_id")
+            delta = need_text(message, "delta")
+        return [ModelResponseAudioDelta(response_id, item_id, delta, self._format)]
 
     def _audio_done(self, message: Message) -> Decoded:
         return [ModelResponseAudioDone(need_text(message, "response_id"), need_text(message, "item_id"))]
