@@ -12,7 +12,7 @@ import trio
 
 from .errors import MailboxFull
 from .messages import Lane, is_droppable
-from .reply import Envelope
+from .reply import message_of
 
 __all__ = ["CONTROL_CAPACITY", "WAKE", "LaneQueue", "Mailbox", "Overflow"]
 
@@ -26,7 +26,7 @@ message whose type is marked `@droppable` goes, the oldest or the newest; both r
 CONTROL_CAPACITY = 256
 """Room in the control lane. When it is full, `tell` and `send` raise `MailboxFull`."""
 
-WAKE = Envelope(None)
+WAKE: object = object()
 """Wakes an idle lane so that it looks at its state. Only ever handed over, never queued and never handled."""
 
 
@@ -34,9 +34,9 @@ WAKE = Envelope(None)
 class LaneQueue:
     """The channel of one lane, and the one message that was taken from it and is not begun."""
 
-    sender: trio.MemorySendChannel[Envelope]
-    receiver: trio.MemoryReceiveChannel[Envelope]
-    returned: Envelope | None = None
+    sender: trio.MemorySendChannel[object]
+    receiver: trio.MemoryReceiveChannel[object]
+    returned: object | None = None
     peak: int = 0
     """The most messages that waited in it at a time."""
     fill: int = 0
@@ -46,7 +46,7 @@ class LaneQueue:
     @classmethod
     def open(cls, capacity: int) -> LaneQueue:
         """A queue with room for `capacity` messages."""
-        return cls(*trio.open_memory_channel[Envelope](capacity))
+        return cls(*trio.open_memory_channel[object](capacity))
 
     def __len__(self) -> int:
         channel = self.receiver.statistics()
@@ -58,16 +58,16 @@ class LaneQueue:
         if self.receiver.statistics().tasks_waiting_receive:
             self.sender.send_nowait(WAKE)
 
-    def take_all(self) -> list[Envelope]:
+    def take_all(self) -> list[object]:
         """Empty the queue, and take what waits for room in it."""
         taken = [] if self.returned is None else [self.returned]
         self.returned = None
         taken.extend(self.take_channel())
         return taken
 
-    def take_channel(self) -> list[Envelope]:
+    def take_channel(self) -> list[object]:
         """Empty the channel."""
-        taken: list[Envelope] = []
+        taken: list[object] = []
         while True:
             try:
                 taken.append(self.receiver.receive_nowait())
@@ -104,52 +104,52 @@ class Mailbox:
             self.control = LaneQueue.open(CONTROL_CAPACITY)
         return self.control
 
-    def put(self, lane: Lane, envelope: Envelope) -> Envelope | None:
-        """Queue a message. Returns the one that had to be dropped for it, if any. Raises `MailboxFull`."""
-        queue = self.queue(lane)
+    def put(self, lane: Lane, item: object) -> object | None:
+        """Queue a message, or an envelope. Returns what had to be dropped for it, if anything. Raises `MailboxFull`."""
+        queue = self.data if lane == "data" else self.queue(lane)
         try:
-            queue.sender.send_nowait(envelope)
+            queue.sender.send_nowait(item)
         except trio.WouldBlock:
             if lane == "control" or self.overflow in ("wait", "fail"):
                 raise self._full(lane) from None
-            return self._push_out(envelope)
+            return self._push_out(item)
         queue.fill += 1
         if queue.fill > queue.peak:  # noqa: PLR1730 - half the time of max()
             queue.peak = queue.fill
         return None
 
-    async def put_when_room(self, lane: Lane, envelope: Envelope) -> Envelope | None:
+    async def put_when_room(self, lane: Lane, item: object) -> object | None:
         """As `put`, waiting for room where the policy says so; where there is room it is no checkpoint."""
         try:
-            return self.put(lane, envelope)
+            return self.put(lane, item)
         except MailboxFull:
             if lane == "control" or self.overflow != "wait":
                 raise
-        await self.data.sender.send(envelope)
+        await self.data.sender.send(item)
         self.data.fill += 1
         self.data.peak = self.capacity
         return None
 
-    def _push_out(self, envelope: Envelope) -> Envelope:
+    def _push_out(self, item: object) -> object:
         """Make room in a full data lane by the drop policy (nobody waits for room there, so order is kept)."""
-        if self.overflow == "drop_newest" and is_droppable(envelope.message):
+        if self.overflow == "drop_newest" and is_droppable(message_of(item)):
             self.dropped += 1
-            return envelope
+            return item
         first = self.data.receiver.receive_nowait()
-        if self.overflow == "drop_oldest" and is_droppable(first.message):
-            self.data.sender.send_nowait(envelope)
+        if self.overflow == "drop_oldest" and is_droppable(message_of(first)):
+            self.data.sender.send_nowait(item)
             self.dropped += 1
             return first
-        queued = [first, *self.data.take_channel(), envelope]
-        order = queued if self.overflow == "drop_oldest" else reversed(queued)
-        victim = next((each for each in order if is_droppable(each.message)), None)
-        queued.remove(envelope if victim is None else victim)
+        queued = [first, *self.data.take_channel(), item]
+        order = range(len(queued)) if self.overflow == "drop_oldest" else range(len(queued) - 1, -1, -1)
+        victim = next((place for place in order if is_droppable(message_of(queued[place]))), None)
+        dropped = queued.pop(-1 if victim is None else victim)
         for kept in queued:
             self.data.sender.send_nowait(kept)
         if victim is None:
             raise self._full("data")
         self.dropped += 1
-        return victim
+        return dropped
 
     def _full(self, lane: Lane) -> MailboxFull:
         room = self.capacity if lane == "data" else CONTROL_CAPACITY

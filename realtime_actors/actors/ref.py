@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from .errors import AskTimeout, MailboxFull
-from .reply import Envelope, Reply, trace_context
+from .reply import Reply, trace_context
 from .signals import Terminated
 
 if TYPE_CHECKING:
@@ -86,12 +86,12 @@ class Ref:
         Raises `MailboxFull` where the overflow policy does not drop, and `InvalidMessage` for what is no object of an
         attrs class.
         """
-        self._slot.post(Envelope(message, None, trace_context.get()))
+        self._slot.post(message, None, trace_context.get())
 
     def tell_or_dead_letter(self, message: Any) -> bool:
         """As `tell`, but what a full mailbox refuses becomes a dead letter, and the result is False."""
         try:
-            self._slot.post(Envelope(message, None, trace_context.get()))
+            self._slot.post(message, None, trace_context.get())
         except MailboxFull as error:
             self._slot.dead_letter(message, "mailbox_full", error)
             return False
@@ -104,7 +104,7 @@ class Ref:
         policy is not `wait`.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        await self._slot.post_when_room(Envelope(message, None, trace_context.get()))
+        await self._slot.post_when_room(message, None, trace_context.get())
         # Shielded: a send that is cancelled has sent nothing.
         await trio.lowlevel.cancel_shielded_checkpoint()
 
@@ -125,7 +125,7 @@ class Ref:
         self._slot.check_asker(message)
         reply = Reply()
         try:
-            await self._slot.post_when_room(Envelope(message, reply, trace_context.get()))
+            await self._slot.post_when_room(message, reply, trace_context.get())
             return await reply.wait()
         finally:
             reply.abandon()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
-__all__ = ["Envelope", "Reply", "trace_context"]
+if TYPE_CHECKING:
+    from .timers import Timer
+
+__all__ = ["Envelope", "Reply", "message_of", "trace_context"]
 
 trace_context: ContextVar[object | None] = ContextVar("realtime_actors_trace", default=None)
 """What tracing needs to follow a message: the sender's value is the handler's value."""
@@ -68,10 +71,19 @@ class Reply:
 
 @attrs.define(slots=True, eq=False)
 class Envelope:
-    """A message on its way: with where its answer goes, and the sender's trace context."""
+    """A message on its way with what belongs to it. One with nothing of all that is queued by itself."""
 
     message: object
     reply: Reply | None = None
+    """Where its answer goes."""
     trace: object | None = None
+    """The sender's trace context."""
+    timer: Timer | None = None
+    """Of whose it is: the next life of the actor that set it does not get it."""
     at: float = 0.0
     """When it was sent, on Trio's clock; kept for instruments only."""
+
+
+def message_of(item: object) -> object:
+    """The message of what is queued: that itself, or what is in the envelope."""
+    return item.message if type(item) is Envelope else item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import trio
 
@@ -13,16 +13,16 @@ from .errors import ActorStopped, AskedItself, MailboxFull, UnhandledMessage, Wr
 from .instruments import sending
 from .life import Life
 from .mailbox import Mailbox
-from .messages import HandlerEntry, handlers_of
+from .messages import handlers_of
 from .ref import ActorState, ActorStatistics, Ref
-from .reply import Envelope
+from .reply import Envelope, Reply
 from .signals import ActorStarted, ActorTerminated, DeadLetter, RuntimeEvent, StopReason, Terminated
 from .supervision import Member, RestartType
-from .timers import Tick
 
 if TYPE_CHECKING:
     from .group import Group
     from .runtime import Runtime
+    from .timers import Timer
 
 __all__ = ["Slot"]
 
@@ -66,38 +66,50 @@ class Slot:
 
     # -- messages
 
-    def post(self, envelope: Envelope) -> None:
+    def post(
+        self, message: object, reply: Reply | None = None, trace: object | None = None, timer: Timer | None = None
+    ) -> None:
         """Queue a message. Raises `MailboxFull`; any other obstacle makes a dead letter, or fails the ask."""
         if get_ident() != self.runtime.thread:
-            raise WrongThread(f"{self.path} was told of a {type(envelope.message).__name__}")
-        if self.instruments:
-            self._observe(envelope)
-        entry = self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
+            raise WrongThread(f"{self.path} was told of a {type(message).__name__}")
+        entry = self.handlers.get(type(message)) or self.handlers.find(type(message))
         if entry is None or self.stop_requested:
-            self._refuse(envelope)
+            self._refuse(message, reply)
             return
-        self._posted(entry, envelope, self.mailbox.put(entry.lane, envelope))
+        item = message
+        if reply is not None or trace is not None or timer is not None or self.instruments:
+            item = self._envelope(message, reply, trace, timer)
+        dropped = self.mailbox.put(entry.lane, item)
+        if dropped is not None:
+            self._on_drop(message, dropped)
+        elif entry.lane == "control" and self.life is not None:
+            self.life.ensure_control()
 
-    async def post_when_room(self, envelope: Envelope) -> None:
+    async def post_when_room(self, message: object, reply: Reply | None, trace: object | None) -> None:
         """As `post`, waiting for room; where there is room it is no checkpoint."""
         if get_ident() != self.runtime.thread:
-            raise WrongThread(f"{self.path} was told of a {type(envelope.message).__name__}")
-        if self.instruments:
-            self._observe(envelope)
-        entry = self.handlers.get(type(envelope.message)) or self.handlers.find(type(envelope.message))
+            raise WrongThread(f"{self.path} was told of a {type(message).__name__}")
+        entry = self.handlers.get(type(message)) or self.handlers.find(type(message))
         if entry is None or self.stop_requested:
-            self._refuse(envelope)
+            self._refuse(message, reply)
             return
-        self._posted(entry, envelope, await self.mailbox.put_when_room(entry.lane, envelope))
+        item = message
+        if reply is not None or trace is not None or self.instruments:
+            item = self._envelope(message, reply, trace, None)
+        dropped = await self.mailbox.put_when_room(entry.lane, item)
+        if dropped is not None:
+            self._on_drop(message, dropped)
+        elif entry.lane == "control" and self.life is not None:
+            self.life.ensure_control()
 
-    def take_over(self, envelope: Envelope) -> None:
+    def take_over(self, message: object, reply: Reply | None, trace: object | None) -> None:
         """Queue what another actor forwards, with whom to answer."""
         try:
-            self.post(Envelope(envelope.message, envelope.reply, envelope.trace))
+            self.post(message, reply, trace)
         except MailboxFull as error:
-            self.dead_letter(envelope.message, "mailbox_full", error)
-            if envelope.reply is not None:
-                envelope.reply.fail(error)
+            self.dead_letter(message, "mailbox_full", error)
+            if reply is not None:
+                reply.fail(error)
 
     def check_asker(self, message: object) -> None:
         """Raise `AskedItself` if whoever asks is the one that would have to answer."""
@@ -114,33 +126,32 @@ class Slot:
         if self.life is not None and self.life.waits_in_this_task(None):
             raise AskedItself(f"{self.path} waits for its own end: call self.context.stop(), which does not wait")
 
-    def _observe(self, envelope: Envelope) -> None:
-        envelope.at = self.runtime.now()
-        envelope.trace = sending(self.instruments, self.ref, envelope.message, envelope.trace)
+    def _envelope(self, message: object, reply: Reply | None, trace: object | None, timer: Timer | None) -> Envelope:
+        if not self.instruments:
+            return Envelope(message, reply, trace, timer)
+        trace = sending(self.instruments, self.ref, message, trace)
+        return Envelope(message, reply, trace, timer, self.runtime.now())
 
-    def _posted(self, entry: HandlerEntry, envelope: Envelope, dropped: Envelope | None) -> None:
-        if entry.lane == "control" and self.life is not None:
-            self.life.ensure_control()
-        if dropped is None:
-            return
-        if type(dropped) is Tick:
-            dropped.timer.on_drop()
-        if not isinstance(envelope.message, RuntimeEvent):
+    def _on_drop(self, message: object, dropped: object) -> None:
+        if not isinstance(message, RuntimeEvent):
             self.runtime.on_drop(self, self.path, self.mailbox.dropped)
-        if dropped.reply is not None:
-            dropped.reply.fail(MailboxFull(f"the full mailbox of {self.path} dropped the question"))
+        if isinstance(dropped, Envelope):
+            if dropped.timer is not None:
+                dropped.timer.on_drop()
+            if dropped.reply is not None:
+                dropped.reply.fail(MailboxFull(f"the full mailbox of {self.path} dropped the question"))
 
-    def _refuse(self, envelope: Envelope) -> None:
-        name = type(envelope.message).__name__
+    def _refuse(self, message: object, reply: Reply | None) -> None:
+        name = type(message).__name__
         if self.stop_requested:
             reason: Literal["stopped", "unhandled"] = "stopped"
             failure: Exception = ActorStopped(f"{self.path} has stopped: it did not receive {name}")
         else:
             reason = "unhandled"
             failure = UnhandledMessage(f"{self.path} ({self._class.__name__}) has no handler for {name}")
-        self.dead_letter(envelope.message, reason)
-        if envelope.reply is not None:
-            envelope.reply.fail(failure)
+        self.dead_letter(message, reason)
+        if reply is not None:
+            reply.fail(failure)
 
     def dead_letter(
         self,
@@ -202,9 +213,11 @@ class Slot:
             if queue is not None:
                 left = queue.take_all()
                 queue.close()
-                for envelope in left:
-                    if type(envelope) is not Tick:
-                        self._refuse(envelope)
+                for item in left:
+                    if not isinstance(item, Envelope):
+                        self._refuse(item, None)
+                    elif item.timer is None:
+                        self._refuse(item.message, item.reply)
         self.terminated = Terminated(self.ref, reason, cause)
         self.runtime.slots.pop(self.path, None)
         for watcher in self.watchers:
@@ -235,7 +248,7 @@ class Slot:
             capacity=mailbox.capacity,
             peak=mailbox.data.peak,
             restarts=max(0, self.lives - 1),
-            in_hand=in_hand and type(cast("Envelope", in_hand[0].envelope).message).__name__,
+            in_hand=in_hand and type(in_hand[0].message).__name__,
             in_hand_s=in_hand and max(0.0, self.runtime.now() - in_hand[1]),
             handled=self.handled,
             dropped=mailbox.dropped,

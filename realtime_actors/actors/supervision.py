@@ -109,7 +109,7 @@ class Backoff:
         try:
             delay = min(self.max, self.min * self.factor**attempt)
         except OverflowError:
-            delay = self.max
+            delay = self.max if self.min else 0.0
         return delay * (1 - self.jitter * uniform())
 
 

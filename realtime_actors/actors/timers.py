@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 
 from .errors import MailboxFull, UnhandledMessage
-from .reply import Envelope, trace_context
+from .reply import trace_context
 
 if TYPE_CHECKING:
     from .life import Life
     from .ref import Ref
 
-__all__ = ["Tick", "Timer"]
+__all__ = ["Timer"]
 
 
 class Timer:
@@ -84,7 +83,7 @@ class Timer:
         else:
             self._queued = True
             try:
-                self._life.slot.post(Tick(self._message, None, self._trace, timer=self))
+                self._life.slot.post(self._message, None, self._trace, self)
             except MailboxFull as error:
                 self.on_drop()
                 self._life.slot.dead_letter(self._message, "mailbox_full", error)
@@ -107,13 +106,6 @@ class Timer:
     def _end(self) -> None:
         self.active = False
         self._life.timers.discard(self)
-
-
-@attrs.define(slots=True, eq=False)
-class Tick(Envelope):
-    """A timer's message on its way to the actor that set it. The next life of the actor does not get it."""
-
-    timer: Timer = attrs.field(kw_only=True)
 
 
 def _check_seconds(name: str, value: float, *, least: float) -> None:

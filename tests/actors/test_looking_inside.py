@@ -404,8 +404,10 @@ async def test_who_is_busy_with_one_message_after_another_holds_nothing(said: Sa
 
 
 async def test_a_watchdog_ends_with_its_runtime() -> None:
+    before = set(threading.enumerate())
+
     def watchdogs() -> int:
-        return sum(thread.name == "realtime_actors watchdog" for thread in threading.enumerate())
+        return sum(thread.name == "realtime_actors watchdog" for thread in set(threading.enumerate()) - before)
 
     async with open_runtime(blocked_after=None, lane_held_after=None):
         assert watchdogs() == 0
