@@ -61,7 +61,7 @@ from realtime_actors.providers import (
     WaitReady,
 )
 from realtime_actors.providers.connection import SOCKET_OPTIONS
-from realtime_actors.transports import Transport, TrioWebSocketTransport, WebSocketOptions
+from realtime_actors.transports import Transport, WebSocketOptions, default_transport
 
 from .calls import Calls
 from .errors import InvalidTool
@@ -107,7 +107,7 @@ class RealtimeAgent(Actor):
     model: Model
     tools: Sequence[Tool] = ()
     session_id: str = ""
-    transport: Transport = attrs.field(factory=TrioWebSocketTransport)
+    transport: Transport = attrs.field(factory=default_transport)
     options: WebSocketOptions = SOCKET_OPTIONS
 
     _agent_id: str = attrs.field(init=False)

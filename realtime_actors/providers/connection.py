@@ -32,9 +32,9 @@ from realtime_actors.transports import (
     HandshakeRejected,
     Transport,
     TransportError,
-    TrioWebSocketTransport,
     WebSocket,
     WebSocketOptions,
+    default_transport,
 )
 
 from .errors import ProviderUnavailable
@@ -112,7 +112,7 @@ class ProviderConnection(Actor):
 
     model: RealtimeModel
     owner: Ref
-    transport: Transport = attrs.field(factory=TrioWebSocketTransport)
+    transport: Transport = attrs.field(factory=default_transport)
     options: WebSocketOptions = SOCKET_OPTIONS
     ready_timeout: float = 10.0
     max_attempts: int = 5

@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 from realtime_actors.actors import Actor, Ref
 from realtime_actors.events import ModelCommand, ModelEvent, ModelNotice
 from realtime_actors.providers import Capabilities, ProviderConnection, RealtimeModel, WireProtocol
-from realtime_actors.transports import Transport, TrioWebSocketTransport, WebSocketOptions
+from realtime_actors.transports import StreamTransport, Transport, WebSocketOptions
 
 from .errors import ExpectationFailed, InvalidExpectation
 from .matching import short
@@ -99,7 +99,7 @@ class ScriptedModel(RealtimeModel):
         return self._play
 
     def connection(self, owner: Ref, transport: Transport, options: WebSocketOptions) -> Actor:
-        if isinstance(transport, TrioWebSocketTransport):  # that is what an agent has where it is given none
+        if isinstance(transport, StreamTransport):  # such as an agent has where it is given none
             transport = self._play
         return ProviderConnection(self, owner, transport, options)
 

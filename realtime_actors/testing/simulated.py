@@ -12,7 +12,7 @@ import trio
 from realtime_actors.providers import OpenAIRealtimeModel
 from realtime_actors.simulators import OpenAISimulator, Reply, Say, ScriptedBrain
 from realtime_actors.simulators.brain import Part
-from realtime_actors.transports import MemoryTransport, Transport, TrioWebSocketTransport
+from realtime_actors.transports import MemoryTransport, Transport, default_transport
 
 __all__ = ["SimulatedOpenAI", "simulate_openai"]
 
@@ -54,7 +54,7 @@ async def simulate_openai(
     async with trio.open_nursery() as nursery:
         await nursery.start(simulator.serve)
         model = OpenAIRealtimeModel(api_key="sk-test", url=simulator.url)
-        yield SimulatedOpenAI(model, TrioWebSocketTransport(), brain, simulator)
+        yield SimulatedOpenAI(model, default_transport(), brain, simulator)
         nursery.cancel_scope.cancel()
 
 

@@ -2,6 +2,7 @@
 
 from realtime_actors.transports.asgi import AsgiReceive, AsgiScope, AsgiSend, serve_asgi
 from realtime_actors.transports.client import Opened, StreamTransport
+from realtime_actors.transports.default import TRANSPORT_VARIABLE, default_transport
 from realtime_actors.transports.direct import DirectTransport
 from realtime_actors.transports.errors import (
     ConnectFailed,
@@ -13,6 +14,7 @@ from realtime_actors.transports.errors import (
     ListenFailed,
     PortInUse,
     TransportError,
+    UnknownTransport,
 )
 from realtime_actors.transports.http import Address, Request, Respond, Response, ServerOptions, Upgrade, serve
 from realtime_actors.transports.memory import MemoryTransport
@@ -21,6 +23,7 @@ from realtime_actors.transports.trio_websocket import TrioWebSocketTransport
 from realtime_actors.transports.websocket import Transport, WebSocket, WebSocketOptions, WebSocketStatistics
 
 __all__ = [
+    "TRANSPORT_VARIABLE",
     "Address",
     "AsgiReceive",
     "AsgiScope",
@@ -44,10 +47,12 @@ __all__ = [
     "Transport",
     "TransportError",
     "TrioWebSocketTransport",
+    "UnknownTransport",
     "Upgrade",
     "WebSocket",
     "WebSocketOptions",
     "WebSocketStatistics",
+    "default_transport",
     "load_certificate",
     "serve",
     "serve_asgi",

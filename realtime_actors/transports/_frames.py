@@ -108,8 +108,8 @@ class FrameReader:
             if there - start < width:
                 return None
             size = int.from_bytes(data[start : start + width])
-            if size <= _MAX_CONTROL or (width == 8 and size <= 0xFFFF):
-                raise self._error("a frame's length takes more bytes than it needs")
+            if size <= _MAX_CONTROL or (width == 8 and not 0xFFFF < size < 1 << 63):
+                raise self._error("a frame's length is not written as it has to be")
             start += width
         if not first & _CONTROL:
             # Before the payload is there: a frame that is refused is not waited for.

@@ -75,6 +75,8 @@ class _DirectWebSocket(WebSocket):
             options.max_frames_per_second, options.max_bytes_per_second, options.rate_burst, options.rate_patience
         )
         self._is_paced = options.max_frames_per_second is not None or options.max_bytes_per_second is not None
+        self._held_until = 0.0
+        """Nothing is read before this, since the peer was too fast; 0 when it was not."""
         self._is_behind = bool(opened.trailing)
         """There may be frames to parse before more is read."""
         self._is_reading = False
@@ -137,11 +139,12 @@ class _DirectWebSocket(WebSocket):
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         if not 1000 <= code <= 4999:
             raise ValueError(f"{code} is not a WebSocket close code; use 1000 to 4999")
-        self._start_closing(code, reason, local=True)
         try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # a Close that is sent now would look like an orderly end
+            self._start_closing(code, reason, local=True)
             await self._finished.wait()
         finally:
-            self._scope.cancel()
+            self._cut("a close was cancelled")
 
     def statistics(self) -> WebSocketStatistics:
         return WebSocketStatistics(
@@ -213,8 +216,9 @@ class _DirectWebSocket(WebSocket):
         """Read once, and take in what came."""
         if self._inbox.full:
             await self._inbox.wait_for_room()
-        if self._is_paced:
-            await self._keep_pace()
+        if self._held_until:
+            await trio.sleep_until(self._held_until)
+            self._held_until = 0.0
         if self._is_behind:
             await self._turns.wait()
             self._take_in()
@@ -240,16 +244,22 @@ class _DirectWebSocket(WebSocket):
         else:
             self._is_behind = True  # nothing is lost when whoever receives is cancelled while he waits for a turn
 
-    async def _keep_pace(self) -> None:
+    def _take_in(self) -> None:
+        self._is_behind = self._parse()
+        if self._is_paced:
+            self._keep_pace()
+
+    def _keep_pace(self) -> None:
         now = trio.current_time()
         pause = self._pace.pause(now)
         if pause > 0:
+            self._held_until = now + pause
             complaint = self._pace.complaint(now)
             if complaint is not None:
                 self._start_closing(1008, complaint, local=True)
-            await trio.sleep(pause)
 
-    def _take_in(self) -> None:
+    def _parse(self) -> bool:
+        """Take in some frames; whether there may be more."""
         for _ in range(_BATCH):
             try:
                 event = self._frames.next()
@@ -258,15 +268,14 @@ class _DirectWebSocket(WebSocket):
                 self._start_closing(error.code, error.reason, local=True)
                 continue
             if event is None:
-                self._is_behind = False
-                return
+                return False
             self._pace.count_frame()
             kind, payload, size = event
             if kind in {TEXT, BINARY}:
                 self._inbox.put(payload, size)
             elif kind != PIECE:
                 self._obey(event)
-        self._is_behind = True
+        return True
 
     def _obey(self, event: Event) -> None:
         match event:

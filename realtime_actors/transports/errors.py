@@ -8,6 +8,7 @@
         ├── ConnectFailed       no WebSocket came about: name lookup, TCP, TLS, deadline, no valid answer
         ├── HandshakeRejected   the server answered, but not with an upgrade (401, 404, a web page, ...)
         ├── ConnectionClosed    the WebSocket is closed or broken
+        ├── UnknownTransport    the environment names a backend that there is not
         ├── InvalidCertificate  the server's certificate or its key cannot be used
         └── ListenFailed        the server cannot listen there
             └── PortInUse       because something else listens on that port
@@ -31,6 +32,7 @@ __all__ = [
     "ListenFailed",
     "PortInUse",
     "TransportError",
+    "UnknownTransport",
 ]
 
 ConnectStage = Literal["lookup", "tcp", "tls", "handshake", "deadline"]
@@ -85,6 +87,10 @@ class ConnectionClosed(TransportError):
         self.code = code
         self.reason = reason
         self.local = local
+
+
+class UnknownTransport(TransportError):
+    """The environment variable `REALTIME_ACTORS_TRANSPORT` names a backend that there is not."""
 
 
 class InvalidCertificate(TransportError):

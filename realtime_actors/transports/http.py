@@ -19,9 +19,9 @@ import trio
 from realtime_actors.transports._door import Door, network_of
 from realtime_actors.transports._turns import Turns
 from realtime_actors.transports.client import Opened, StreamTransport, next_event
+from realtime_actors.transports.default import default_transport
 from realtime_actors.transports.errors import ConnectionClosed, ListenFailed, PortInUse
 from realtime_actors.transports.handshake import accept_token, header_map, is_key, offered_subprotocols, wants_upgrade
-from realtime_actors.transports.trio_websocket import TrioWebSocketTransport
 from realtime_actors.transports.websocket import WebSocket, WebSocketOptions
 
 __all__ = [
@@ -166,7 +166,7 @@ async def serve(
         options.max_new_connections_per_second,
         options.request_timeout,
     )
-    server = _Server(respond, transport or TrioWebSocketTransport(), options, ssl_context, door)
+    server = _Server(respond, transport or default_transport(), options, ssl_context, door)
     listeners = await _listen(host, port)
     address = Address(host, listeners[0].socket.getsockname()[1])
     async with trio.open_nursery() as nursery:

@@ -377,7 +377,8 @@ async def _close_frame(stream: trio.SocketStream) -> None:
 async def test_a_close_in_every_state(state: str, leave: Callable[[trio.SocketStream], Awaitable[None]]) -> None:
     """At once after the bytes, and a little later."""
     for pause in (0, 0.02):
-        async with attacked(close_timeout=0.2, request_timeout=0.2) as (served, _), tcp(served) as stream:
+        times = {"close_timeout": 0.2, "request_timeout": 0.2, "first_message_timeout": 1.0}
+        async with attacked(**times) as (served, _), tcp(served) as stream:
             if state == "in the request":
                 await stream.send_all(b"GET /ws/eve/bad HTTP/1.1\r\nHost:")
             else:

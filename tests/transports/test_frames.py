@@ -160,8 +160,9 @@ def test_wsproto_reads_the_same(data: bytes, client: bool) -> None:
 @pytest.mark.parametrize(
     ("head", "why"),
     [
-        (b"\x82\x7e\x00\x7d", "needs"),
-        (b"\x82\x7f" + struct.pack("!Q", 0xFFFF), "needs"),
+        (b"\x82\x7e\x00\x7d", "length"),
+        (b"\x82\x7f" + struct.pack("!Q", 0xFFFF), "length"),
+        (b"\x82\x7f" + struct.pack("!Q", 1 << 63), "length"),
         (b"\x89\x7e\x00\x7e", "125"),
         (b"\x89\x7f" + struct.pack("!Q", 1 << 20), "125"),
         (b"\x09\x00", "fragments"),
@@ -183,7 +184,7 @@ def test_a_head_that_is_wrong_is_refused_before_its_payload_is_there(head: bytes
     assert reader.next() is None
 
 
-@pytest.mark.parametrize("size", [LIMIT + 1, 0xFFFF, 0x10000, (1 << 63) - 1, (1 << 64) - 1])
+@pytest.mark.parametrize("size", [LIMIT + 1, 0xFFFF, 0x10000, (1 << 63) - 1])
 def test_a_message_that_says_it_is_too_long_is_refused_at_its_head(size: int) -> None:
     head = b"\x82\x7e" + struct.pack("!H", size) if size <= 0xFFFF else b"\x82\x7f" + struct.pack("!Q", size)
     reader = FrameReader(head, client=True, max_message_size=LIMIT)

@@ -13,9 +13,9 @@ from realtime_actors.transports import (
     ConnectionClosed,
     HandshakeRejected,
     TransportError,
-    TrioWebSocketTransport,
     WebSocket,
     WebSocketOptions,
+    default_transport,
 )
 from realtime_actors.transports.handshake import parse_url
 
@@ -46,7 +46,7 @@ async def connect(url: str, token: str | None, *, connect_timeout: float) -> Asy
     options = WebSocketOptions(connect_timeout=connect_timeout, close_timeout=1.0)
     connecting = True
     try:
-        async with TrioWebSocketTransport().connect(url, headers=headers, options=options) as websocket:
+        async with default_transport().connect(url, headers=headers, options=options) as websocket:
             connecting = False
             yield websocket
     except TransportError as error:
