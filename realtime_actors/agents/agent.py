@@ -46,6 +46,7 @@ from realtime_actors.events import (
     ServerEvent,
     ServerSessionUpdated,
     SessionConfigured,
+    ToolCallsCancelled,
     ToolResult,
     ToolUse,
 )
@@ -342,18 +343,18 @@ class RealtimeAgent(Actor):
         self._unacknowledged.pop(notice.item_id, None)
 
     @receives
-    def session_changed(self, event: ModelSessionCreated | ModelSessionEnded) -> None:
+    def session_changed(self, event: ModelSessionCreated | ModelSessionEnded | ToolCallsCancelled) -> None:
         log.debug("%s: %r", self._agent_id, event)
 
     # -- the connection
 
     @receives
     def connection_ready(self, event: ConnectionReady) -> None:
-        """The first time the agent is ready; later it has come back, to a model that remembers nothing."""
+        """The first time the agent is ready; later it has come back, if need be to a model that remembers nothing."""
         if event.number == 1:
             self._publish(AgentReady(self._agent_id, self.name))
         else:
-            metadata = {"connection": "restored", "state_restored": "none"}
+            metadata = {"connection": "restored", "state_restored": "session" if event.remembers else "none"}
             self._publish(ServerSessionUpdated(self.session_id, metadata))
 
     @receives

@@ -81,6 +81,8 @@ from .notices import (
     SessionConfigured,
     SessionExpired,
     SessionRefused,
+    SessionResumable,
+    ToolCallsCancelled,
 )
 from .server import (
     AgentEnded,
@@ -180,7 +182,9 @@ __all__ = [
     "SessionConfigured",
     "SessionExpired",
     "SessionRefused",
+    "SessionResumable",
     "TextBlock",
+    "ToolCallsCancelled",
     "ToolResult",
     "ToolSpec",
     "ToolUse",

@@ -37,11 +37,15 @@ class ToolSpec:
 
 @attrs.frozen
 class Configure:
-    """Set what the session is about; answered by `SessionConfigured`, or `RequestFailed` with this id."""
+    """Set what the session is about; answered by `SessionConfigured`, or `RequestFailed` with this id.
+
+    `handle` is that of a session to go on with (`SessionResumable`), where the provider can.
+    """
 
     request_id: str
     instructions: str
     tools: tuple[ToolSpec, ...] = ()
+    handle: str = attrs.field(default="", repr=False)
 
 
 @droppable

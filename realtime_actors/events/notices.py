@@ -13,6 +13,8 @@ __all__ = [
     "SessionConfigured",
     "SessionExpired",
     "SessionRefused",
+    "SessionResumable",
+    "ToolCallsCancelled",
 ]
 
 
@@ -58,4 +60,26 @@ class SessionExpired:
     message: str
 
 
-ModelNotice = SessionConfigured | ItemAdded | RequestFailed | SessionRefused | SessionExpired
+@attrs.frozen
+class SessionResumable:
+    """The provider keeps the session until here: a new socket whose configuration has this handle goes on with it."""
+
+    handle: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class ToolCallsCancelled:
+    """The provider has given up these calls: it takes no results of theirs."""
+
+    call_ids: tuple[str, ...]
+
+
+ModelNotice = (
+    SessionConfigured
+    | ItemAdded
+    | RequestFailed
+    | SessionRefused
+    | SessionExpired
+    | SessionResumable
+    | ToolCallsCancelled
+)

@@ -25,6 +25,7 @@ from realtime_actors.events import (
     SessionConfigured,
     SessionExpired,
     SessionRefused,
+    SessionResumable,
 )
 from realtime_actors.transports import (
     ConnectFailed,
@@ -58,9 +59,13 @@ class WaitReady:
 
 @attrs.frozen
 class ConnectionReady:
-    """Told to the owner: a socket is open and the provider has accepted the configuration. The first is 1."""
+    """Told to the owner: a socket is open and the provider has accepted the configuration. The first is 1.
+
+    `remembers`: the provider goes on with the session of the socket before.
+    """
 
     number: int
+    remembers: bool = False
 
 
 @attrs.frozen
@@ -129,6 +134,13 @@ class ProviderConnection(Actor):
     _free: trio.Event = attrs.field(init=False, factory=trio.Event)
     _number: int = attrs.field(init=False, default=0)
     _resumed_after: int = attrs.field(init=False, default=0)
+    # While the session is not ready: the configuration that the provider must accept, and for how long that may take.
+    _awaited: Configure | None = attrs.field(init=False, default=None)
+    _patience: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    # Whether this socket's session has been accepted, be it with a configuration that was changed since.
+    _accepted: bool = attrs.field(init=False, default=False)
+    # With which the provider goes on with the session on another socket.
+    _handle: str = attrs.field(init=False, default="", repr=False)
 
     async def started(self) -> None:
         """Begin to connect, in the background."""
@@ -141,7 +153,7 @@ class ProviderConnection(Actor):
         """What the wire leaves unsaid is taken for granted."""
         if due.protocol is self._protocol:
             for event in due.protocol.unanswered(due.command):
-                await self._inform(event)
+                await self._hear(event)
             self._release()
 
     # -- from the owner
@@ -270,49 +282,71 @@ class ProviderConnection(Actor):
             return error
         except ConnectionClosed as error:
             refusal = None if error.local else self.model.closing(error.code, error.reason)
+            if refusal is not None and self._handle and not self._accepted:
+                self._handle = ""  # it may be that which was refused: handles expire
+                return error
             if refusal is not None:
                 raise refusal from error
             return error
         except ConnectFailed as error:
             return error
         finally:
-            self._socket = self._protocol = None
+            self._socket = self._protocol = self._awaited = None
             self._release()
             self._forget_session()
 
     async def _serve(self, socket: WebSocket) -> TransportError:
         """Configure the session, then hear what the provider says until it expires. Returns why it ended."""
-        self._socket, self._protocol = socket, self.model.protocol()
-        protocol, ready = self._protocol, False
-        with trio.CancelScope(deadline=trio.current_time() + self.ready_timeout) as patience:
+        protocol = self.model.protocol()
+        self._socket, self._protocol, self._accepted = socket, protocol, False
+        with trio.CancelScope(deadline=trio.current_time() + self.ready_timeout) as self._patience:
             await self._configured.wait()
-            sent = self._configuration
-            assert sent is not None
-            await self._send(sent)
+            await self._send_configuration()
             while True:
                 for event in protocol.decode(await socket.receive()):
-                    match event:
-                        case SessionConfigured() if not ready and sent is not self._configuration:
-                            sent = self._configuration  # it was changed while the first one was on its way
-                            assert sent is not None
-                            await self._send(sent)
-                        case SessionConfigured() if not ready:
-                            ready, patience.deadline = True, float("inf")
-                            self._number += 1
-                            self._ready.set()
-                            await self._inform(ConnectionReady(self._number))
-                        case SessionRefused(code, message):
-                            raise self.model.refused(code, message)
-                        case RequestFailed(code=code, message=message) if (
-                            not ready and event.request_id == sent.request_id
-                        ):
-                            raise self.model.refused(code, message, "configuration")
-                        case SessionExpired():
-                            return TransportError(f"the session with {self.model.provider} has reached its limit")
-                        case _:
-                            await self._inform(event)
+                    expired = await self._hear(event)
+                    if expired is not None:
+                        return expired
                 self._release()
         return TransportError(f"the configuration was not accepted within {self.ready_timeout:g} s")
+
+    async def _send_configuration(self) -> None:
+        """Send the configuration that the session begins with."""
+        self._awaited = self._configuration
+        assert self._awaited is not None
+        await self._send(attrs.evolve(self._awaited, handle=self._handle))
+
+    async def _hear(self, event: ModelEvent | ModelNotice) -> TransportError | None:
+        """Take what the provider says. Returns why its session is over, if it is."""
+        match event:
+            case SessionConfigured() if self._awaited is not None and self._awaited is not self._configuration:
+                self._accepted = True
+                await self._send_configuration()  # it was changed while the first one was on its way
+            case SessionConfigured() if self._awaited is not None:
+                await self._begin()
+            case SessionRefused(code, message):
+                raise self.model.refused(code, message)
+            case RequestFailed(request_id=request_id) if (
+                self._awaited is not None and request_id == self._awaited.request_id
+            ):
+                if not self._accepted:
+                    raise self.model.refused(event.code, event.message, "configuration")
+                await self._inform(event)  # what cannot be changed is as it was
+                await self._begin()
+            case SessionExpired():
+                return TransportError(f"the session with {self.model.provider} has reached its limit")
+            case SessionResumable(handle):
+                self._handle = handle
+            case _:
+                await self._inform(event)
+        return None
+
+    async def _begin(self) -> None:
+        """The session is ready."""
+        self._awaited, self._accepted, self._patience.deadline = None, True, float("inf")
+        self._number += 1
+        self._ready.set()
+        await self._inform(ConnectionReady(self._number, bool(self._handle)))
 
     async def _inform(self, event: ModelEvent | ModelNotice | ConnectionReady | ConnectionLost) -> None:
         """Tell the owner. While it has no room the socket is not read: the provider feels back pressure."""
