@@ -1,5 +1,6 @@
 """The providers: for each, the configuration of its models and its wire as a pure protocol."""
 
+from .azure import AzureOpenAIRealtimeModel
 from .connection import ConnectionLost, ConnectionReady, ProviderConnection, Resume, WaitReady
 from .errors import InvalidModel, ProviderError, ProviderRefused, ProviderUnavailable, RefusalKind
 from .model import (
@@ -13,8 +14,10 @@ from .model import (
     WireProtocol,
 )
 from .openai import OpenAIRealtimeModel
+from .xai import XAIRealtimeModel
 
 __all__ = [
+    "AzureOpenAIRealtimeModel",
     "Capabilities",
     "ConnectionLost",
     "ConnectionReady",
@@ -34,4 +37,5 @@ __all__ = [
     "TurnDetection",
     "WaitReady",
     "WireProtocol",
+    "XAIRealtimeModel",
 ]

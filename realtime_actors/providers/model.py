@@ -235,7 +235,7 @@ class RealtimeModel(Model):
 
     def __attrs_post_init__(self) -> None:
         check_name("model_name", self.model_name)
-        check_secret("api_key", self.api_key, self.key_variable)
+        self._check_credentials()
         if self.voice is not None:
             check_name("voice", self.voice)
         check_flag("enable_input_audio_transcription", self.enable_input_audio_transcription)
@@ -243,6 +243,9 @@ class RealtimeModel(Model):
             raise InvalidModel("turn_detection must be ServerVAD(...), SemanticVAD(...) or Manual()")
         if self.url is not None:
             check_url("url", self.url)
+
+    def _check_credentials(self) -> None:
+        check_secret("api_key", self.api_key, self.key_variable)
 
     def connection(self, owner: Ref, transport: Transport, options: WebSocketOptions) -> Actor:
         from .connection import ProviderConnection  # noqa: PLC0415 - it is written in terms of this class

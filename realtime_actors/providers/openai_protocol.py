@@ -87,7 +87,7 @@ class OpenAIProtocol(JSONProtocol):
         self._session = session
         self._format = AudioFormat(rate=model.output_rate)
         self._calls = FunctionCalls(model.provider)
-        self._sent: dict[str, None] = {}  # ids of our items that are not acknowledged
+        self._sent: dict[str, str] = {}  # our items that are not acknowledged, and the call that each is a result of
 
     # To the provider
 
@@ -134,7 +134,7 @@ class OpenAIProtocol(JSONProtocol):
         return self._item(item_id, {"type": "message", "role": "user", "content": [part]})
 
     def _item(self, item_id: str, item: Message) -> Message:
-        self._sent[item_id] = None
+        self._sent[item_id] = as_text(item.get("call_id"))
         if len(self._sent) > MOST_SENT_ITEMS:
             lost = forget_oldest(self._sent)
             logger.warning("%s has not acknowledged item %s for long: it is given up", self._model.provider, lost)

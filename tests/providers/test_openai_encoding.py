@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pybase64
 import pytest
-from openai.types.realtime import RealtimeClientEvent
-from pydantic import BaseModel, TypeAdapter
+from sdk_types import CLIENT_EVENT, unknown_fields
 
 from realtime_actors.events import (
     AppendAudio,
@@ -25,7 +23,6 @@ from realtime_actors.events import (
 )
 from realtime_actors.providers import Manual, OpenAIRealtimeModel, SemanticVAD, ServerVAD
 
-CLIENT_EVENT: TypeAdapter[BaseModel] = TypeAdapter(RealtimeClientEvent)
 WEATHER = ToolSpec(
     "get_weather",
     "Weather in a city, now.",
@@ -42,17 +39,6 @@ def sent(command: ModelCommand, **fields: Any) -> dict[str, Any]:
     [frame] = model(**fields).protocol().encode(command)
     assert isinstance(frame, str)  # OpenAI wants text frames
     return orjson.loads(frame)
-
-
-def unknown_fields(value: object, path: str = "") -> Iterator[str]:
-    """The fields that the SDK's types accept without knowing them."""
-    if isinstance(value, BaseModel):
-        yield from (f"{path}.{name}" for name in value.model_extra or {})
-        for name in type(value).model_fields:
-            yield from unknown_fields(getattr(value, name), f"{path}.{name}")
-    elif isinstance(value, list):
-        for item in value:  # pyright: ignore[reportUnknownVariableType] # anything may be in it
-            yield from unknown_fields(item, path)  # pyright: ignore[reportUnknownArgumentType]
 
 
 MODELS: list[dict[str, Any]] = [
@@ -90,7 +76,7 @@ def test_the_official_types_find_what_is_wrong() -> None:
     """The check above can fail."""
     message = sent(CONFIGURE, extra={"audio": {"input": {"volume": 5}}, "shape": "round"})
     event = CLIENT_EVENT.validate_python(message, strict=True)
-    assert set(unknown_fields(event)) == {".session.shape", ".session.audio.input.volume"}
+    assert set(unknown_fields(event)) == {"session.shape", "session.audio.input.volume"}
 
 
 def test_a_configuration_is_whole_and_carries_its_id() -> None:
