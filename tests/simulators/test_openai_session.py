@@ -12,7 +12,10 @@ from openai.types.realtime.realtime_server_event import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from realtime_actors.audio import SpeechStarted, SpeechStopped
-from realtime_actors.simulators.openai.response import (
+from realtime_actors.simulators.effects import Cancel, Effect, Generate, Send, Transcribe, TranscriptOrder
+from realtime_actors.simulators.openai.response import Response
+from realtime_actors.simulators.openai.session import Session
+from realtime_actors.simulators.steps import (
     AddArguments,
     AddText,
     BareArguments,
@@ -21,17 +24,7 @@ from realtime_actors.simulators.openai.response import (
     ForgetUsage,
     OpenCall,
     OpenMessage,
-    Response,
     Step,
-)
-from realtime_actors.simulators.openai.session import (
-    Cancel,
-    Effect,
-    Generate,
-    Send,
-    Session,
-    Transcribe,
-    TranscriptOrder,
 )
 
 Json = dict[str, Any]
@@ -115,7 +108,9 @@ class Wire:
 
     @property
     def responding(self) -> Response:
-        return [effect.response for effect in self.effects if isinstance(effect, Generate)][-1]
+        response = [effect.response for effect in self.effects if isinstance(effect, Generate)][-1]
+        assert isinstance(response, Response)
+        return response
 
     def step(self, *steps: Step) -> list[Json]:
         response = self.responding
@@ -401,7 +396,7 @@ def test_calls_several_tools_and_takes_their_results() -> None:
     wire = Wire()
     wire.update(tools=[{"type": "function", "name": "f", "parameters": {"type": "object"}}])
     wire.say("Do it")
-    assert wire.respond().options.tools == ["f"]
+    assert wire.respond().tools == ["f"]
     events = wire.step(
         OpenCall("f"), AddArguments('{"a"'), AddArguments(":1}"), CloseItem(), OpenCall("f"), CloseItem(), Finish()
     )

@@ -1,12 +1,12 @@
 """A simulator of OpenAI's Realtime protocol (GA, over WebSocket)."""
 
+from realtime_actors.simulators.effects import TranscriptOrder
 from realtime_actors.simulators.openai.server import (
     OpenAISimulator,
     OpenAISimulatorStatistics,
     accept_any_key,
     accept_realtime_models,
 )
-from realtime_actors.simulators.openai.session import TranscriptOrder
 
 __all__ = [
     "OpenAISimulator",

@@ -7,7 +7,7 @@ import attrs
 
 from realtime_actors.audio import SpeechStarted, SpeechStopped, VoiceActivityDetector
 from realtime_actors.simulators.openai.checks import Json, Rejected
-from realtime_actors.simulators.openai.formats import duration_ms, sample_rate, to_pcm16
+from realtime_actors.simulators.openai.formats import duration_ms, sample_rate, size_of, to_pcm16
 
 __all__ = ["Began", "Detector", "DetectorFactory", "Ended", "InputAudio", "detector_for"]
 
@@ -148,13 +148,8 @@ class InputAudio:
     def _end_ms(self) -> float:
         return self._origin_ms + self.buffered_ms
 
-    def _size(self, ms: float) -> int:
-        if self._format["type"] == "audio/pcm":
-            return max(0, round(ms * 24)) * 2
-        return max(0, round(ms * 8))
-
     def _take(self, until_ms: float) -> bytes:
-        size = min(self._size(until_ms - self._origin_ms), len(self._audio))
+        size = min(size_of(until_ms - self._origin_ms, self._format), len(self._audio))
         taken = bytes(self._audio[:size])
         del self._audio[:size]
         self._origin_ms += duration_ms(size, self._format)

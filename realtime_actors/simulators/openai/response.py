@@ -1,9 +1,7 @@
 """One response: what it generates, step by step, and the events that tell of it."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
-import attrs
 import pybase64
 
 from realtime_actors.simulators.brain import Turn
@@ -12,85 +10,20 @@ from realtime_actors.simulators.openai.conversation import Conversation, Item, t
 from realtime_actors.simulators.openai.formats import duration_ms, from_pcm16, sample_rate
 from realtime_actors.simulators.openai.options import Options
 from realtime_actors.simulators.openai.stamp import Stamp
+from realtime_actors.simulators.steps import (
+    AddArguments,
+    AddText,
+    BareArguments,
+    CloseItem,
+    Finish,
+    ForgetUsage,
+    OpenCall,
+    OpenMessage,
+    Step,
+    text_tokens,
+)
 
-__all__ = [
-    "AddArguments",
-    "AddText",
-    "BareArguments",
-    "CloseItem",
-    "Finish",
-    "ForgetUsage",
-    "OpenCall",
-    "OpenMessage",
-    "Response",
-    "Step",
-    "text_tokens",
-]
-
-Status: TypeAlias = Literal["completed", "cancelled", "failed", "incomplete"]
-
-
-@attrs.frozen
-class OpenMessage:
-    """A message begins."""
-
-
-@attrs.frozen
-class AddText:
-    """The open message goes on: words, then audio (PCM16 at the response's rate); either may be empty."""
-
-    text: str = ""
-    pcm: bytes = b""
-
-
-@attrs.frozen
-class OpenCall:
-    """A tool call begins."""
-
-    name: str
-
-
-@attrs.frozen
-class AddArguments:
-    """The open call's arguments go on."""
-
-    text: str
-
-
-@attrs.frozen
-class CloseItem:
-    """The open message or call ends, complete."""
-
-
-@attrs.frozen
-class BareArguments:
-    """A whole tool call in its last event alone."""
-
-    name: str
-    arguments: str
-
-
-@attrs.frozen
-class ForgetUsage:
-    """The response will end with `usage: null`."""
-
-
-@attrs.frozen
-class Finish:
-    """The response ends. `error` (type, code, message) is for failed, `reason` for incomplete and cancelled."""
-
-    status: Status = "completed"
-    reason: str | None = None
-    error: Json | None = None
-
-
-Step: TypeAlias = OpenMessage | AddText | OpenCall | AddArguments | CloseItem | BareArguments | ForgetUsage | Finish
-"""What a response may do next."""
-
-
-def text_tokens(text: str) -> int:
-    """About as many tokens as this text has."""
-    return (len(text) + 3) // 4
+__all__ = ["Response"]
 
 
 class Response:
@@ -117,6 +50,11 @@ class Response:
     @property
     def active(self) -> bool:
         return self.status == "in_progress"
+
+    @property
+    def tools(self) -> Sequence[str]:
+        """The names of the tools it may call."""
+        return self.options.tools
 
     @property
     def spoken(self) -> bool:

@@ -4,13 +4,11 @@ No clock, no socket, no task: whoever runs it carries out the effects, in order,
 them.
 """
 
-import re
 from collections.abc import Callable
 from random import Random
-from typing import Literal, TypeAlias
+from typing import Literal
 
-import attrs
-
+from realtime_actors.simulators.effects import Cancel, Close, Effect, Generate, Send, Transcribe, TranscriptOrder
 from realtime_actors.simulators.openai.checks import (
     Json,
     Rejected,
@@ -35,58 +33,17 @@ from realtime_actors.simulators.openai.input_audio import (
     detector_for,
 )
 from realtime_actors.simulators.openai.options import read_options
-from realtime_actors.simulators.openai.response import (
-    AddText,
-    Finish,
-    Response,
-    Step,
-    text_tokens,
-)
+from realtime_actors.simulators.openai.response import Response
 from realtime_actors.simulators.openai.settings import initial_session, merge_session
 from realtime_actors.simulators.openai.stamp import Stamp
+from realtime_actors.simulators.steps import AddText, Finish, Step, split_words, text_tokens
 
-__all__ = ["Cancel", "Effect", "Generate", "Send", "Session", "Transcribe", "TranscriptOrder", "split_words"]
+__all__ = ["Session"]
 
 MAX_SIDE_RESPONSES = 8
 """Responses outside the conversation that may run at once."""
 
 MIN_COMMIT_MS = 100
-
-TranscriptOrder: TypeAlias = Literal["random", "before", "during", "after"]
-"""When an input transcript is told, seen from the response it runs beside."""
-
-
-@attrs.frozen
-class Send:
-    """Send this server event."""
-
-    event: Json
-
-
-@attrs.frozen
-class Generate:
-    """Ask the brain what this response says, and come back with its steps (`Session.generate`)."""
-
-    response: Response
-
-
-@attrs.frozen
-class Cancel:
-    """This response has ended: stop generating it."""
-
-    response_id: str
-
-
-@attrs.frozen
-class Transcribe:
-    """Ask the brain for the words in this PCM16, and come back with them (`Session.transcribed`)."""
-
-    item_id: str
-    pcm: bytes
-    rate: int
-
-
-Effect: TypeAlias = Send | Generate | Cancel | Transcribe
 
 
 class Session:
@@ -162,6 +119,11 @@ class Session:
     def fault(self, message: str, code: str | None, kind: str) -> list[Effect]:
         """An error event that no client event caused."""
         return [Send(self._stamp.error(message, code=code, kind=kind))]
+
+    def expire(self, lifetime: float) -> list[Effect]:
+        """The session has reached its limit, this many seconds."""
+        message = f"Your session hit the maximum duration of {lifetime / 60:g} minutes."
+        return [*self.fault(message, "session_expired", "invalid_request_error"), Close(1001, message)]
 
     def generate(self, response_id: str, step: Step) -> list[Effect]:
         """Take one step of what a response generates; nothing happens if it has ended."""
@@ -398,8 +360,3 @@ def _transcription_usage(item: Item, text: str, model: str) -> Json:
         "input_token_details": {"text_tokens": 0, "audio_tokens": audio},
         "output_tokens": words,
     }
-
-
-def split_words(text: str) -> list[str]:
-    """The text in pieces of a word each, with the space before it; put together they are the text."""
-    return re.findall(r"\s*\S+(?:\s+$)?", text) or ([text] if text else [])

@@ -1,5 +1,6 @@
 """A session over one WebSocket: the tasks that carry out the session's effects."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -7,11 +8,20 @@ import orjson
 import trio
 
 from realtime_actors.simulators.brain import Brain, Part, Say
+from realtime_actors.simulators.effects import (
+    After,
+    Cancel,
+    Close,
+    Effect,
+    Generate,
+    Reply,
+    Send,
+    Transcribe,
+    WireSession,
+)
 from realtime_actors.simulators.errors import TranscriptionFailed
-from realtime_actors.simulators.openai.outbox import Closing, Outbox
-from realtime_actors.simulators.openai.response import Response
-from realtime_actors.simulators.openai.session import Cancel, Effect, Generate, Send, Session, Transcribe
-from realtime_actors.simulators.openai.speaker import Speaker
+from realtime_actors.simulators.outbox import Closing, Outbox
+from realtime_actors.simulators.speaker import Speaker
 from realtime_actors.transports.errors import ConnectionClosed
 from realtime_actors.transports.websocket import WebSocket
 
@@ -35,14 +45,25 @@ class Connection:
     Args:
         lifetime: seconds until the session expires.
         speed: see `Speaker`.
+        idle: seconds without a frame from the client after which it is closed.
     """
 
-    def __init__(self, websocket: WebSocket, session: Session, brain: Brain, *, speed: float, lifetime: float) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        session: WireSession,
+        brain: Brain,
+        *,
+        speed: float,
+        lifetime: float,
+        idle: float = math.inf,
+    ) -> None:
         self._websocket = websocket
         self._session = session
         self._brain = brain
         self._speed = speed
         self._lifetime = lifetime
+        self._idle = idle
         self._scopes: dict[str, trio.CancelScope] = {}
         self._hearing: dict[str, trio.Event] = {}
         self._closing = False
@@ -75,6 +96,10 @@ class Connection:
                 case Transcribe():
                     self._hearing[effect.item_id] = trio.Event()
                     self._nursery.start_soon(self._transcribe, effect)
+                case After():
+                    self._nursery.start_soon(self._wait, effect)
+                case Close(code, reason):
+                    self.close(code, reason)
 
     def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it is."""
@@ -88,7 +113,7 @@ class Connection:
         """Wait while the client is behind. Always a checkpoint."""
         await self.outbox.wait_for_room(_GENERATE_BOUND)
 
-    def overlap(self, response: Response, text: str) -> None:
+    def overlap(self, response: Reply, text: str) -> None:
         """Start a second response that says `text`."""
         for effect in self._session.overlap(response):
             if isinstance(effect, Generate):
@@ -101,7 +126,13 @@ class Connection:
     async def _read(self) -> None:
         try:
             while True:
-                self._take(await self._websocket.receive())
+                message = None
+                with trio.move_on_after(self._idle):
+                    message = await self._websocket.receive()
+                if message is None:
+                    self.close(1000, "idle for too long")
+                    await trio.sleep_forever()
+                self._take(message)
                 await self.outbox.wait_for_room(_RECEIVE_BOUND)
                 while len(self._hearing) > _TRANSCRIPTIONS:
                     await next(iter(self._hearing.values())).wait()
@@ -142,9 +173,11 @@ class Connection:
 
     async def _expire(self) -> None:
         await trio.sleep(self._lifetime)
-        message = f"Your session hit the maximum duration of {self._lifetime / 60:g} minutes."
-        self.carry_out(self._session.fault(message, "session_expired", "invalid_request_error"))
-        self.close(1001, message)
+        self.carry_out(self._session.expire(self._lifetime))
+
+    async def _wait(self, effect: After) -> None:
+        await trio.sleep(effect.seconds)
+        self.carry_out(effect.then())
 
     async def _transcribe(self, effect: Transcribe) -> None:
         try:
@@ -156,17 +189,17 @@ class Connection:
         self.carry_out(told)
         self._hearing.pop(effect.item_id).set()
 
-    def _start(self, response: Response, parts: Sequence[Part] | None) -> None:
+    def _start(self, response: Reply, parts: Sequence[Part] | None) -> None:
         self._scopes[response.id] = trio.CancelScope()
         self._nursery.start_soon(self._respond, response, parts)
 
-    async def _respond(self, response: Response, parts: Sequence[Part] | None) -> None:
+    async def _respond(self, response: Reply, parts: Sequence[Part] | None) -> None:
         try:
             with self._scopes[response.id]:
                 if parts is None:
                     for item_id in self._session.unheard(response):
                         await self._hearing[item_id].wait()
-                    parts = await self._brain.reply(response.turns(), response.options.tools)
+                    parts = await self._brain.reply(response.turns(), response.tools)
                 speaker = Speaker(response, self._session, self._brain, self, speed=self._speed)
                 await speaker.run(parts)
         finally:

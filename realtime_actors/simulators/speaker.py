@@ -25,7 +25,8 @@ from realtime_actors.simulators.brain import (
     Stall,
     Twice,
 )
-from realtime_actors.simulators.openai.response import (
+from realtime_actors.simulators.effects import Effect, Reply, Send, WireSession
+from realtime_actors.simulators.steps import (
     AddArguments,
     AddText,
     BareArguments,
@@ -34,10 +35,9 @@ from realtime_actors.simulators.openai.response import (
     ForgetUsage,
     OpenCall,
     OpenMessage,
-    Response,
     Step,
+    split_words,
 )
-from realtime_actors.simulators.openai.session import Effect, Send, Session, split_words
 
 __all__ = ["Outlet", "Speaker"]
 
@@ -64,7 +64,7 @@ class Outlet(Protocol):
 
     async def wait_for_room(self) -> None: ...
 
-    def overlap(self, response: Response, text: str) -> None: ...
+    def overlap(self, response: Reply, text: str) -> None: ...
 
 
 class Speaker:
@@ -74,7 +74,7 @@ class Speaker:
         speed: seconds of audio generated in a second; `math.inf` is as fast as the client reads.
     """
 
-    def __init__(self, response: Response, session: Session, brain: Brain, outlet: Outlet, *, speed: float) -> None:
+    def __init__(self, response: Reply, session: WireSession, brain: Brain, outlet: Outlet, *, speed: float) -> None:
         self._response = response
         self._session = session
         self._brain = brain
