@@ -2,6 +2,7 @@
 
 from .azure import AzureOpenAIRealtimeModel
 from .connection import ConnectionLost, ConnectionReady, ProviderConnection, Resume, WaitReady
+from .dashscope import DashScopeRealtimeModel
 from .errors import InvalidModel, ProviderError, ProviderRefused, ProviderUnavailable, RefusalKind
 from .model import (
     Capabilities,
@@ -21,6 +22,7 @@ __all__ = [
     "Capabilities",
     "ConnectionLost",
     "ConnectionReady",
+    "DashScopeRealtimeModel",
     "InvalidModel",
     "Manual",
     "Model",
