@@ -44,13 +44,17 @@ class Blob:
 
     @classmethod
     def of(cls, value: bytes | bytearray | memoryview | str | Blob) -> Blob:
-        """A blob of bytes or of base64 text; a blob stays as it is."""
+        """A blob of bytes or of base64 text; a blob stays as it is. Raises `TypeError` for anything else."""
         if isinstance(value, str):
             # The hot path, where `__init__` would cost as much again.
             blob = cls.__new__(cls)
             blob._data, blob._base64 = None, value
             return blob
-        return value if isinstance(value, Blob) else cls(data=bytes(value))
+        if isinstance(value, Blob):
+            return value
+        if not isinstance(value, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance] - `bytes(5)` would be five zeros
+            raise TypeError(f"this takes bytes, or base64 text, not {type(value).__name__}")
+        return cls(data=bytes(value))
 
     @property
     def data(self) -> bytes:

@@ -7,7 +7,10 @@ from typing import Any, get_args
 
 import attrs
 
+from realtime_actors.audio import OddLength, iter_chunks
 from realtime_actors.events import (
+    PCM_24K,
+    InvalidAudio,
     ModelCommand,
     ModelEvent,
     ModelNotice,
@@ -25,6 +28,8 @@ from .errors import InvalidExpectation
 from .matching import Pattern, named, short
 
 __all__ = ["Disconnect", "Emit", "Expect", "Pause", "Step", "reply_events"]
+
+_PIECE_MS = 20
 
 COMMANDS: tuple[type, ...] = get_args(ModelCommand)
 
@@ -61,12 +66,20 @@ class Emit:
     """
 
     def __init__(self, *events: Said | Callable[[Any], Said]) -> None:
-        """Raises `InvalidExpectation` for what a model does not say."""
+        """Raises `InvalidExpectation` for what a model does not say, audio that is no PCM16 included.
+
+        (Audio that is broken on purpose is given by a function, whose event is not looked at.)
+        """
         if not events:
             raise InvalidExpectation("Emit takes what the model says: one event or more")
         for event in events:
             if not isinstance(event, Said) and (isinstance(event, type) or not callable(event)):
                 raise InvalidExpectation(f"{short(event)} is nothing that a model says: give Emit model events")
+            if isinstance(event, ModelResponseAudioDelta):
+                try:
+                    _ = event.delta
+                except InvalidAudio as error:
+                    raise InvalidExpectation(f"the delta of {short(event)} is no audio: {error}") from None
         self.events = events
 
     def __repr__(self) -> str:
@@ -107,14 +120,23 @@ def reply_events(
     text: str = "",
     *,
     response_id: str = "response-1",
-    audio: Sequence[bytes] = (),
+    audio: bytes | Sequence[bytes] = (),
     calls: Sequence[ToolUse] = (),
     status: str = "completed",
 ) -> list[ModelEvent]:
     """A whole reply, for `Emit(*reply_events("Hello."))`: its words, its audio, its calls of tools, its end.
 
-    `audio` are deltas of PCM16 mono at 24,000 Hz; `status` is completed, cancelled, failed or incomplete.
+    `audio` is PCM16 mono at 24,000 Hz: bytes, which become deltas of 20 ms, or a list of the deltas. `status` is
+    completed, cancelled, failed or incomplete. Raises `InvalidExpectation` for audio that is neither.
     """
+    if isinstance(audio, bytes | bytearray | memoryview):
+        try:
+            audio = list(iter_chunks(bytes(audio), PCM_24K.rate, _PIECE_MS))
+        except OddLength as error:
+            raise InvalidExpectation(f"the audio of a reply is PCM16: {error}") from None
+    for delta in audio:
+        if not isinstance(delta, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance] - tests need not be checked
+            raise InvalidExpectation(f"audio is bytes, or a list of bytes, not of {type(delta).__name__}")
     item_id = f"{response_id}-item"
     events: list[ModelEvent] = [ModelResponseCreated(response_id)]
     if text:

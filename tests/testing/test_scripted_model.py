@@ -28,6 +28,7 @@ from realtime_actors.events import (
     Configure,
     CreateResponse,
     ModelInputStarted,
+    ModelResponseAudioDelta,
     ModelResponseCreated,
     ModelResponseDone,
     RequestFailed,
@@ -131,6 +132,19 @@ async def test_a_whole_reply_has_audio_and_calls(autojump_clock: MockClock) -> N
         audio = [event.delta for event in events if isinstance(event, AgentResponseAudioDelta)]
         assert audio == [b"\1\0" * 10, b"\2\0"]
         await probe.until(AgentResponseDone, metadata={"status": "incomplete"})
+
+
+def test_the_audio_of_a_reply_may_be_one_piece_of_bytes() -> None:
+    """It becomes deltas of 20 ms; the last may be shorter."""
+    speech = bytes(range(200)) * 10
+    deltas = [event.delta for event in reply_events(audio=speech) if isinstance(event, ModelResponseAudioDelta)]
+    assert deltas == [speech[:960], speech[960:1920], speech[1920:]]
+
+
+@pytest.mark.parametrize("delta", [5, [1, 2], None])
+def test_a_delta_is_bytes(delta: object) -> None:
+    with pytest.raises(TypeError, match="this takes bytes, or base64 text, not "):
+        ModelResponseAudioDelta("r", "i", wrong(delta))
 
 
 async def test_an_unexpected_command_says_which_step_what_came_and_why(autojump_clock: MockClock) -> None:
@@ -378,6 +392,14 @@ def wrong(value: object) -> Any:
         (Emit, "one event or more"),
         (lambda: Emit(wrong("Hello")), "'Hello' is nothing that a model says"),
         (lambda: Emit(ModelResponseDone), "nothing that a model says"),
+        (
+            lambda: Emit(ModelResponseAudioDelta("r", "i", "Hello!")),
+            "delta of ModelResponseAudioDelta.* is no audio: bro",
+        ),
+        (lambda: Emit(ModelResponseAudioDelta("r", "i", b"odd")), "is no audio: 3 bytes is an odd number"),
+        (lambda: reply_events("Hi", audio=b"odd"), "the audio of a reply is PCM16: "),
+        (lambda: reply_events("Hi", audio=wrong([0, 0])), "audio is bytes, or a list of bytes, not of int"),
+        (lambda: reply_events("Hi", audio=wrong("AAAA")), "audio is bytes, or a list of bytes, not of str"),
     ],
 )
 def test_a_script_that_cannot_be_is_refused(make: Callable[[], object], said: str) -> None:
