@@ -10,6 +10,7 @@ from realtime_actors import (
     AgentResponseAudioTranscriptDelta,
     AgentResponseDone,
     ClientResponseCancel,
+    Ref,
     receives,
 )
 
@@ -43,12 +44,18 @@ class Moderator(Actor):
         if found is None:
             return
         self._said[event.response_id] = ""
-        agent = self.context.find(event.agent_id)
+        agent = self._agent(event.agent_id)
         if agent is not None:
             self.context.tell(agent, ClientResponseCancel(session_id=""))
             self.context.bus.publish(
                 f"moderation.{event.agent_id}", Moderated(event.agent_id, event.response_id, found)
             )
+
+    def _agent(self, agent_id: str) -> Ref | None:
+        """The agent with this id, the last word of its path: that of a gateway's is below its session's."""
+        paths = (actor.path for actor in self.context.tree().actors)
+        path = next((path for path in paths if path.rpartition(".")[2] == agent_id), None)
+        return None if path is None else self.context.find(path)
 
     @receives
     def forget(self, event: AgentResponseDone) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import realtime_actors
+from realtime_actors import open_runtime
 
 DOCS = Path(realtime_actors.__file__).parent.parent / "docs"
 TEXT = (DOCS / "guide.md").read_text()
@@ -42,7 +44,7 @@ def test_the_guide_s_test_passes_and_can_fail(guide: dict[str, Any]) -> None:
     guide["test_a_reminder_asks_every_minute"]()
     reminder = guide["Reminder"]
 
-    def late(captions: Any, seconds: float) -> Any:
+    def late(captions: str, seconds: float) -> Any:
         return reminder(captions, seconds + 2)
 
     guide["Reminder"] = late
@@ -53,6 +55,24 @@ def test_the_guide_s_test_passes_and_can_fail(guide: dict[str, Any]) -> None:
 
 def test_the_guide_s_actor_runs_beside_asyncio(guide: dict[str, Any]) -> None:
     assert asyncio.run(guide["in_a_service"]()) == ["Good morning."]
+
+
+def test_the_guide_s_group_restarts_what_comes_after(guide: dict[str, Any]) -> None:
+    guide["Captions"], captions = guide["Clumsy"], guide["Captions"]
+
+    async def crash() -> list[int]:
+        async with open_runtime() as runtime:
+            await runtime.spawn(guide["Desk"]("friday"), name="desk")
+            clumsy = runtime.find("desk.captions")
+            assert clumsy is not None
+            clumsy.tell(guide["Stumble"]())
+            await trio.testing.wait_all_tasks_blocked()
+            return [actor.restarts for actor in runtime.tree().actors]
+
+    try:
+        assert trio.run(crash) == [0, 1, 1]
+    finally:
+        guide["Captions"] = captions
 
 
 def test_everything_it_defines_is_run(guide: dict[str, Any]) -> None:

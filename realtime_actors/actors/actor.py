@@ -42,6 +42,7 @@ class Actor:
     """Seconds that the message in hand, and then `stopping()`, may take when the actor is stopped."""
 
     context: Context = attrs.field(init=False, repr=False)
+    """The actor's way to the runtime. A prototype, which never runs, has none."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Check the handlers that the class declares."""

@@ -84,7 +84,7 @@ class Group:
                     raise ActorStopped(f"{slot.path} was stopped before it started")
                 await self._start(slot)
             except Exception as error:  # noqa: BLE001 - raised by `run`, outside the nursery
-                error.add_note(f"while starting the actor {slot.path}")
+                error.add_note(f"while starting the actor {slot.path} ({slot.kind})")
                 return error
         return None
 
@@ -247,7 +247,10 @@ class Children:
 
     async def _start(self, group: Group, children: Sequence[Child]) -> list[Ref]:
         if self._closed or self.nursery is None:
-            raise ActorStopped(f"{self._path or 'the runtime'} is stopping: it can start no actor")
+            what = ", ".join(type(child.actor).__name__ for child in children)
+            if not self._path and not self._closed:
+                raise ActorStopped(f"the runtime does not run yet, and can start no {what}: see open_runtime")
+            raise ActorStopped(f"{self._path or 'the runtime'} is stopping: it can start no {what}")
         refs: list[Ref] = []
         try:
             for child in children:

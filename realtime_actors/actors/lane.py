@@ -82,13 +82,18 @@ class LaneTask:
     async def _handle_all(self) -> None:  # noqa: PLR0912, PLR0915 - one frame for all: see below
         slot, actor, queue = self.life.slot, self.life.actor, self.queue
         receiver, handlers, now = queue.receiver, slot.handlers, self.life.runtime.now
+        take, current_trace, observed = receiver.receive_nowait, trace_context.get, bool(slot.instruments)
         notices: deque[Terminated] = self.life.notices if self.lane == self.life.notice_lane else deque()
-        taken, began = 0, now()
-        while self._state != "closing":
+        is_data, taken, began = self.lane == "data", 0, now()
+        while (state := self._state) != "closing":
             taken += 1
-            if taken > _MESSAGES_PER_PASS:
+            if taken > _MESSAGES_PER_PASS or (slot.is_urgent and is_data):
                 taken = 0
                 await trio.lowlevel.checkpoint()
+                if slot.is_urgent and is_data:
+                    # In the pass of a control lane that wakes now this one may come first: it lets another one go by.
+                    slot.is_urgent = False
+                    await trio.lowlevel.checkpoint()
                 began = now()
                 continue
             if notices:
@@ -98,10 +103,12 @@ class LaneTask:
                 queue.fill -= 1
             else:
                 try:
-                    item = receiver.receive_nowait()
+                    item = take()
                 except trio.WouldBlock:
-                    if self._state == "draining":
+                    if state == "draining":
                         return
+                    if not is_data:
+                        slot.is_urgent = False
                     taken = 0
                     queue.awaited = True
                     try:
@@ -124,13 +131,13 @@ class LaneTask:
             self.message = message
             # One that never waits has begun about when its batch did: that is not worth a look at the clock.
             self.since = now() if entry.is_async else began
-            if self._state == "draining":
+            if state == "draining":
                 self._limit()
-            if trace is not trace_context.get():
+            if trace is not current_trace():
                 trace_context.set(trace)
             try:
                 result: Any
-                if slot.instruments:
+                if observed:
                     result = await self._handle_observed(actor, entry, cast("Envelope", item))
                 else:
                     result = entry.function(actor, message)

@@ -7,13 +7,14 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, overload
 
 import attrs
 
 from .errors import InvalidActor, InvalidMessage
 
 if TYPE_CHECKING:
+    from .actor import Actor
     from .ref import Ref
 
 __all__ = [
@@ -59,10 +60,13 @@ def receives(method: F | None = None, /, *, lane: Lane = "data") -> F | Callable
 
     Exactly those types, not their subclasses; a parameter annotated `object` takes what no other handler does. What
     the method returns answers an `ask`. It may be `async def`, or a plain method when it never waits. Messages for
-    `lane="control"` are handled while a handler of the data lane is still waiting. An override in a subclass has to
-    be marked too. Raises `InvalidActor` as soon as the class is declared, or at `spawn` where an annotation names
-    what is declared later.
+    `lane="control"` go before all data that is not begun, and are handled while a handler of the data lane is still
+    waiting. An override in a subclass has to be marked too. Raises `InvalidActor` as soon as the class is declared,
+    or at `spawn` where an annotation names what is declared later.
     """
+
+    if lane not in get_args(Lane):
+        raise InvalidActor(f"@receives(lane={lane!r}): there is lane='data', the default, and lane='control'")
 
     def mark(function: F) -> F:
         setattr(function, _LANE, lane)
@@ -101,6 +105,8 @@ class Handlers(dict[type, HandlerEntry]):
         entry = self.get(message_type)
         if entry is not None:
             return entry
+        if message_type is type:
+            raise InvalidMessage("a class was sent: send an object of it, made by calling it")
         if not attrs.has(message_type):
             raise InvalidMessage(
                 f"{message_type.__module__}.{message_type.__qualname__} is no message type: messages are "
@@ -120,9 +126,12 @@ def handlers_of(cls: type) -> Handlers:
     return table
 
 
-def check_handlers(cls: type) -> None:
+def check_handlers(cls: type[Actor]) -> None:
     """Raise `InvalidActor` for what can be seen to be wrong before everything that the class names is declared."""
     _read_handlers(cls, early=True)
+    for hook in (cls.started, cls.stopping):
+        if not inspect.iscoroutinefunction(inspect.unwrap(hook)):
+            raise InvalidActor(f"{_where(cls, hook)}: it is awaited: write async def")
 
 
 class _NotDeclaredYet(InvalidActor):
@@ -140,10 +149,10 @@ def _read_handlers(cls: type, *, early: bool = False) -> Handlers:
         entry = HandlerEntry(function, lane, inspect.iscoroutinefunction(inspect.unwrap(function)))
         try:
             message_types = _message_types(cls, function)
-        except _NotDeclaredYet:
+        except _NotDeclaredYet as error:
             if early:
                 continue
-            raise
+            raise InvalidActor(str(error)) from error.__cause__
         for message_type in message_types:
             earlier = table.fallback if message_type is object else table.get(message_type)
             if earlier is not None:

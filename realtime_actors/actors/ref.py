@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ActorState", "ActorStatistics", "Ref"]
 
+_current_trace = trace_context.get
+
 ActorState = Literal["starting", "running", "restarting", "stopping", "stopped"]
 """What an actor is doing."""
 
@@ -86,7 +88,7 @@ class Ref:
         Raises `MailboxFull` where the overflow policy does not drop, and `InvalidMessage` for what is no object of an
         attrs class.
         """
-        self._slot.post(message, None, trace_context.get())
+        self._slot.post(message, None, _current_trace())
 
     def tell_or_dead_letter(self, message: Any) -> bool:
         """As `tell`, but what a full mailbox refuses becomes a dead letter, and the result is False."""

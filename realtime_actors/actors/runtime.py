@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from threading import get_ident
@@ -59,7 +60,7 @@ class Runtime(Spawner):
         self.instruments = tuple(instruments)
         self.thread = get_ident()
         self.now: Callable[[], float] = lambda: 0.0
-        """Trio's clock, in seconds."""
+        """Seconds on Trio's clock, or on one that runs as it does: for differences."""
         self._watchdog = Watchdog(self, blocked_after, lane_held_after)
         self._shutdown_timeout = shutdown_timeout
         self._children = Children(self, "", None)
@@ -103,7 +104,10 @@ class Runtime(Spawner):
             raise InvalidName(f"{name!r} is no name for an actor: use letters, digits, _ and -")
         path = prefix + name
         if path in self.slots:
-            raise NameTaken(f"there is an actor named {path} already")
+            raise NameTaken(
+                f"there is an actor named {path} already, a {self.slots[path].kind}: find() that one, or leave the "
+                "name out for one that is free"
+            )
         slot = self.slots[path] = Slot(self, group, child, path, name)
         return slot
 
@@ -149,8 +153,14 @@ class Runtime(Spawner):
         """Run, and shut down when the block ends. Raises `RuntimeError` the second time."""
         if self._nursery is not None or self._children.nursery is not None:
             raise RuntimeError("a runtime runs once: make another one")
+        if not trio.lowlevel.in_trio_run():
+            raise RuntimeError(
+                "the actors run on Trio: use trio.run, or in asyncio realtime_actors.asyncio.open_runtime"
+            )
         failure: BaseException | None = None
-        self.now = trio.lowlevel.current_clock().current_time
+        clock = trio.lowlevel.current_clock()
+        # Trio's own clock is this one with an offset, which costs as much again; what is asked for is how long ago.
+        self.now = time.perf_counter if type(clock).__name__ == "SystemClock" else clock.current_time
         self.thread = self.bus.thread = get_ident()
         self._watchdog.start()
         try:

@@ -58,9 +58,12 @@ class Slot:
         self.has_run = False
         self.handled = 0
         self.stop_requested = False
+        self.is_urgent = False
+        """Whether a control message has come since the lanes last looked."""
         self.terminated: Terminated | None = None
         self.watchers: set[Life] = set()
         self._class = cls
+        self._complained_of: set[type] = set()
         self._configuration = configuration_of(child.actor)
         self._ended = trio.Event()
 
@@ -72,17 +75,32 @@ class Slot:
         """Queue a message. Raises `MailboxFull`; any other obstacle makes a dead letter, or fails the ask."""
         if get_ident() != self.runtime.thread:
             raise WrongThread(f"{self.path} was told of a {type(message).__name__}")
-        entry = self.handlers.get(type(message)) or self.handlers.find(type(message))
+        try:
+            entry = self.handlers[type(message)]
+        except KeyError:
+            entry = self.handlers.find(type(message))
         if entry is None or self.stop_requested:
             self._refuse(message, reply)
             return
         item = message
-        if reply is not None or trace is not None or timer is not None or self.instruments:
+        if trace is not None or reply or timer or self.instruments:
             item = self._envelope(message, reply, trace, timer)
-        dropped = self.mailbox.put(entry.lane, item)
-        if dropped is not None:
-            self._on_drop(message, dropped)
-        elif entry.lane == "control" and self.life is not None:
+        if entry.lane == "data":
+            queue = self.mailbox.data
+            try:
+                queue.send_nowait(item)
+            except trio.WouldBlock:
+                dropped = self.mailbox.push_out(item)
+                if dropped is not None:
+                    self._on_drop(message, dropped)
+                return
+            fill = queue.fill = queue.fill + 1
+            if fill > queue.peak:  # noqa: PLR1730 - half the time of max()
+                queue.peak = fill
+            return
+        self.mailbox.put(entry.lane, item)
+        self.is_urgent = True
+        if self.life is not None:
             self.life.ensure_control()
 
     async def post_when_room(self, message: object, reply: Reply | None, trace: object | None) -> None:
@@ -99,8 +117,10 @@ class Slot:
         dropped = await self.mailbox.put_when_room(entry.lane, item)
         if dropped is not None:
             self._on_drop(message, dropped)
-        elif entry.lane == "control" and self.life is not None:
-            self.life.ensure_control()
+        elif entry.lane == "control":
+            self.is_urgent = True
+            if self.life is not None:
+                self.life.ensure_control()
 
     def take_over(self, message: object, reply: Reply | None, trace: object | None) -> None:
         """Queue what another actor forwards, with whom to answer."""
@@ -149,6 +169,9 @@ class Slot:
         else:
             reason = "unhandled"
             failure = UnhandledMessage(f"{self.path} ({self._class.__name__}) has no handler for {name}")
+            if type(message) not in self._complained_of:
+                self._complained_of.add(type(message))
+                log.warning("%s: it became a dead letter, as others of that type will", failure)
         self.dead_letter(message, reason)
         if reply is not None:
             reply.fail(failure)

@@ -351,7 +351,7 @@ async def test_09_a_start_that_fails_leaves_nothing_running() -> None:
         with pytest.raises(OSError, match="no port") as caught:
             await runtime.spawn(Team(children), name="team")
         assert caught.value is error
-        assert "while starting the actor team.b" in error.__notes__
+        assert "while starting the actor team.b (Worker)" in error.__notes__
         assert log == ["a started", "a stopped"]
         assert {event.path: event.reason for event in read_all(ended)} == {
             "team.a": "stopped",
@@ -613,7 +613,7 @@ async def test_a_child_that_gives_up_during_its_parents_start_is_the_parents_sta
     async with open_runtime() as runtime:
         with pytest.raises(RestartBudgetExceeded) as caught:
             await runtime.spawn(Parent(workers([], "a")), name="p")
-        assert caught.value.__notes__ == ["while starting the actor p"]
+        assert caught.value.__notes__ == ["while starting the actor p (Parent)"]
         await runtime.spawn(Team(workers([], "a")), name="p")
 
 
@@ -708,7 +708,7 @@ async def test_nothing_can_be_spawned_or_begun_while_stopping() -> None:
         parent = await runtime.spawn(Parent(), name="p")
         await parent.stop()
         assert [str(error) for error in errors] == [
-            "p is stopping: it can start no actor",
+            "p is stopping: it can start no Worker",
             "p is stopping: it can start no task",
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import pickle
@@ -14,7 +15,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from actors_kit import Crash, Note, Notes, Sleep, Worker, read_all
+from actors_kit import Crash, Note, Notes, Sleep, Unknown, Worker, read_all
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from realtime_actors.actors import (
@@ -27,7 +28,10 @@ from realtime_actors.actors import (
     DeadLetter,
     Forward,
     InvalidActor,
+    InvalidMessage,
+    NameTaken,
     Ref,
+    Runtime,
     WrongThread,
     droppable,
     open_runtime,
@@ -377,3 +381,55 @@ async def test_a_child_s_settings_are_looked_at_before_any_of_the_group_starts()
         with pytest.raises(ValueError, match="capacity of 1 or more"):
             await runtime.spawn(Parent(log))
     assert log == []
+
+
+def test_a_lane_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidActor, match="lane='fast'"):
+        receives(lane="fast")  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+@pytest.mark.parametrize("hook", ["started", "stopping"])
+def test_a_hook_that_is_not_async_is_refused_with_its_line(hook: str) -> None:
+    def plain(self: Actor) -> None: ...
+
+    with pytest.raises(InvalidActor, match=r"Wrong\.plain, .*test_hard_cases\.py:\d+: it is awaited: write async def"):
+        type("Wrong", (Actor,), {hook: plain})
+
+
+async def test_a_class_in_place_of_a_message_is_refused_in_words() -> None:
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Worker())
+        with pytest.raises(InvalidMessage, match="a class was sent: send an object of it"):
+            ref.tell(Note)
+
+
+async def test_what_nobody_handles_is_logged_once_for_each_type(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Worker(), name="worker")
+        for message in (Audio(1), Audio(2), Unknown(), Audio(3)):
+            ref.tell(message)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"worker (Worker) has no handler for {name}: it became a dead letter, as others of that type will"
+        for name in ("Audio", "Unknown")
+    ]
+
+
+async def test_a_runtime_that_does_not_run_yet_says_so() -> None:
+    with pytest.raises(ActorStopped, match="the runtime does not run yet, and can start no Worker: see open_runtime"):
+        await Runtime().spawn(Worker())
+
+
+def test_a_runtime_in_asyncio_names_the_other_one() -> None:
+    async def main() -> None:
+        async with open_runtime():
+            pass
+
+    with pytest.raises(RuntimeError, match=r"actors run on Trio: .* realtime_actors\.asyncio\.open_runtime"):
+        asyncio.run(main())
+
+
+async def test_a_name_that_is_taken_says_by_whom() -> None:
+    async with open_runtime() as runtime:
+        await runtime.spawn(Worker(), name="ann")
+        with pytest.raises(NameTaken, match=r"there is an actor named ann already, a Worker: find\(\) that one"):
+            await runtime.spawn(Listener(), name="ann")

@@ -51,7 +51,7 @@ async def test_an_error_of_started_comes_out_of_spawn_as_it_is() -> None:
         with pytest.raises(OSError, match="no socket") as caught:
             await runtime.spawn(Worker(start=fail), name="w", restart="permanent")
         assert caught.value is error
-        assert error.__notes__ == ["while starting the actor w"]
+        assert error.__notes__ == ["while starting the actor w (Worker)"]
         assert read_all(ended) == [ActorTerminated("w", "start_failed", error)]
 
 

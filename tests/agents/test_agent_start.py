@@ -73,7 +73,7 @@ async def test_a_refusal_comes_out_of_spawn_in_words(
             await spawn(runtime, model=model)
         assert caught.value.kind == kind
         assert words in str(caught.value)
-        assert caught.value.__notes__ == ["while starting the actor friday"]
+        assert caught.value.__notes__ == ["while starting the actor friday (RealtimeAgent)"]
         assert trio.current_time() == started
         # Nothing is left of it: the name is free.
         await spawn(runtime)

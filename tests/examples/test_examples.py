@@ -24,6 +24,7 @@ from realtime_actors import (
     AgentResponseCreated,
     AgentResponseDone,
     AudioFormat,
+    Child,
     ClientAudioAppend,
     ClientResponseCancel,
     ClientTextAppend,
@@ -32,6 +33,7 @@ from realtime_actors import (
     RestartBudgetExceeded,
     Runtime,
     Subscription,
+    Supervisor,
     open_runtime,
 )
 from realtime_actors.audio import read_wav
@@ -208,6 +210,20 @@ async def test_a_reply_with_a_bad_word_is_stopped_and_the_next_is_not() -> None:
         agent.tell(ClientTextAppend("s1", "Bless it"))
         await until(events, AgentResponseAudioDelta)
         assert verdicts.statistics().waiting == 0
+
+
+async def test_agents_below_others_are_moderated_too() -> None:
+    async def think(instructions: str, conversation: Sequence[str]) -> str:
+        return "darn. " + await long_speech(instructions, conversation)
+
+    async with open_runtime() as runtime, runtime.bus.subscribe("agents.polly.>") as events:
+        await runtime.spawn(Moderator(frozenset({"darn"})))
+        agent = Child(RealtimeAgent("Polly", "Repeat.", SpokenModel(think=think)), name="polly")
+        await runtime.spawn(Supervisor([agent]), name="team")
+        polly = runtime.find("team.polly")
+        assert polly is not None
+        polly.tell(ClientTextAppend("s1", "Say it"))
+        assert (await until(events, AgentResponseDone))[-1].metadata["status"] == "cancelled"
 
 
 # -- a supervisor of one's own
