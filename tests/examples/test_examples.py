@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import trio
 
-import examples
 from examples.moderation import Moderated, Moderator
 from examples.own_provider import SpokenModel, Think, parrot
 from examples.own_supervisor import Dictation, Read, Sound
@@ -38,7 +37,7 @@ from realtime_actors import (
 )
 from realtime_actors.audio import read_wav
 
-EXAMPLES = Path(examples.__path__[0])
+EXAMPLES = Path(realtime_actors.__file__).parent.parent / "examples"
 Polly = tuple[Runtime, Ref, Subscription]
 
 
