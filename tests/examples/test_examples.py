@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import trio
 
+import realtime_actors
 from examples.moderation import Moderated, Moderator
 from examples.own_provider import SpokenModel, Think, parrot
 from examples.own_supervisor import Dictation, Read, Sound
