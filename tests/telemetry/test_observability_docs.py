@@ -1,5 +1,6 @@
 """Every snippet of docs/observability.md runs, and what it says is shown is."""
 
+import asyncio
 import logging
 import os
 import re
@@ -8,6 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -87,3 +89,22 @@ async def test_the_metrics(page: dict[str, Any]) -> None:
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     }
     assert {name for name in scraped if not name.endswith("_created")} == documented
+
+
+def test_the_metrics_of_an_asyncio_service(page: dict[str, Any]) -> None:
+    app = page["app"]
+
+    async def visit() -> str:
+        transport = httpx.ASGITransport(app)
+        async with (
+            asyncio.timeout(10),
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        ):
+            assert (await client.get("/greet/Ann")).json() == "Hello Ann"
+            return (await client.get("/metrics")).text
+
+    text = asyncio.run(visit())
+    assert 'realtime_actors_messages_handled_total{actor="Greeter",message="Greet"} 1.0' in text
+    assert 'realtime_actors_actors{actor="Greeter",state="running"} 1.0' in text
+    assert 'realtime_actors_started_total{actor="Greeter"} 1.0' in text

@@ -1,5 +1,6 @@
 """Metrics, as Prometheus would scrape them."""
 
+import asyncio
 import threading
 import urllib.request
 
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.parser import text_string_to_metric_families
 from telemetry_kit import Clerk, Counter, Fail, GetTotal, Relay
 
+import realtime_actors.asyncio as asyncio_hosts
 from realtime_actors.actors import Actor, droppable, open_runtime, receives
 from realtime_actors.telemetry.prometheus import PrometheusInstrument
 from realtime_actors.telemetry.prometheus.collector import TreeCollector
@@ -61,7 +63,8 @@ async def test_messages_are_counted_and_timed(
     registry: CollectorRegistry, autojump_clock: trio.testing.MockClock
 ) -> None:
     metrics = PrometheusInstrument(registry=registry)
-    async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
+    async with open_runtime(instruments=[metrics]) as runtime:
+        await runtime.spawn(metrics.observer(), name="metrics")
         hearer = await runtime.spawn(Hearer(), name="secret-session-id")
         for _ in range(3):
             hearer.tell(Sound())
@@ -81,7 +84,8 @@ async def test_a_handler_that_a_stop_cancels_has_neither_succeeded_nor_failed(
     registry: CollectorRegistry, autojump_clock: trio.testing.MockClock
 ) -> None:
     metrics = PrometheusInstrument(registry=registry)
-    async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
+    async with open_runtime(instruments=[metrics]) as runtime:
+        await runtime.spawn(metrics.observer(), name="metrics")
         hearer = await runtime.spawn(Hearer(), stop_timeout=0.5)
         hearer.tell(Sound())
         await trio.testing.wait_all_tasks_blocked()
@@ -95,7 +99,8 @@ async def test_a_handler_that_a_stop_cancels_has_neither_succeeded_nor_failed(
 
 async def test_what_happens_to_actors_is_counted(registry: CollectorRegistry) -> None:
     metrics = PrometheusInstrument(registry=registry)
-    async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
+    async with open_runtime(instruments=[metrics]) as runtime:
+        await runtime.spawn(metrics.observer(), name="metrics")
         counter = await runtime.spawn(Counter(), restart="permanent", max_restarts=5)
         clerk = await runtime.spawn(Clerk(counter))
         for _ in range(2):
@@ -120,7 +125,8 @@ async def test_the_actors_at_the_moment_of_the_scrape(
     registry: CollectorRegistry, autojump_clock: trio.testing.MockClock
 ) -> None:
     metrics = PrometheusInstrument(registry=registry)
-    async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
+    async with open_runtime(instruments=[metrics]) as runtime:
+        await runtime.spawn(metrics.observer(), name="metrics")
         one = await runtime.spawn(Hearer(), capacity=4, overflow="drop_oldest")
         await runtime.spawn(Hearer())
         for _ in range(4):
@@ -146,7 +152,8 @@ async def test_the_actors_at_the_moment_of_the_scrape(
 
 async def test_a_scrape_comes_in_a_thread_of_its_own(registry: CollectorRegistry) -> None:
     metrics = PrometheusInstrument(registry=registry)
-    async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
+    async with open_runtime(instruments=[metrics]) as runtime:
+        await runtime.spawn(metrics.observer(), name="metrics")
         counter = await runtime.spawn(Counter())
         await counter.ask(GetTotal(), timeout=1)
         server, thread = start_http_server(0, addr="127.0.0.1", registry=registry)
@@ -166,16 +173,48 @@ async def test_a_scrape_comes_in_a_thread_of_its_own(registry: CollectorRegistry
         assert seen.get("messages_handled_total", actor="Counter", message="GetTotal") == 1
 
 
-async def test_what_the_block_raises_comes_out_as_it_is(registry: CollectorRegistry) -> None:
+async def test_the_observer_leaves_the_registry_however_it_ends(registry: CollectorRegistry) -> None:
+    """Else the next scrape would wait for a runtime that is no more, and no other one could be observed."""
     metrics = PrometheusInstrument(registry=registry)
-    async with open_runtime() as runtime:
-        with pytest.raises(KeyError):
-            async with metrics.observe(runtime):
-                raise KeyError
+    for _ in range(2):
+        async with open_runtime() as runtime:
+            observer = await runtime.spawn(metrics.observer())
+            assert scrape(registry).get("actors", actor="MetricsObserver", state="running") == 1
+            await observer.stop()
+            assert "realtime_actors_actors" not in generate_latest(registry).decode()
         with trio.move_on_after(0) as scope:
-            async with metrics.observe(runtime):
+            async with open_runtime() as runtime:
+                with trio.CancelScope(shield=True):
+                    await runtime.spawn(metrics.observer())
                 await trio.sleep_forever()
         assert scope.cancelled_caught
+        assert "realtime_actors_actors" not in generate_latest(registry).decode()
+
+
+async def test_a_registry_takes_one_runtime(registry: CollectorRegistry) -> None:
+    metrics = PrometheusInstrument(registry=registry)
+    async with open_runtime() as runtime:
+        first = await runtime.spawn(metrics.observer())
+        with pytest.raises(ValueError, match="Duplicated timeseries"):
+            await runtime.spawn(metrics.observer())
+        assert first.state == "running"
+        assert scrape(registry).get("actors", actor="MetricsObserver", state="running") == 1
+
+
+def test_in_an_asyncio_host(registry: CollectorRegistry) -> None:
+    """Scraped in a thread of the host's, and in the host's own event loop."""
+
+    async def main() -> list[Scraped]:
+        metrics = PrometheusInstrument(registry=registry)
+        async with asyncio_hosts.open_runtime(instruments=[metrics]) as runtime:
+            await runtime.spawn(metrics.observer(), name="metrics")
+            counter = await runtime.spawn(Counter())
+            await counter.ask(GetTotal(), timeout=5)
+            return [await asyncio.to_thread(scrape, registry), scrape(registry)]
+
+    for seen in asyncio.run(main()):
+        assert seen.get("actors", actor="Counter", state="running") == 1
+        assert seen.get("messages_handled_total", actor="Counter", message="GetTotal") == 1
     assert "realtime_actors_actors" not in generate_latest(registry).decode()
 
 
@@ -183,7 +222,7 @@ async def test_a_loop_that_does_not_answer_shows_in_its_lag(monkeypatch: pytest.
     """A scrape must neither hang nor fail then: that is when metrics are needed."""
     monkeypatch.setattr("realtime_actors.telemetry.prometheus.collector._PATIENCE", 0.05)
     async with open_runtime() as runtime:
-        collector = TreeCollector(runtime, trio.lowlevel.current_trio_token())
+        collector = TreeCollector(runtime.tree, trio.lowlevel.current_trio_token())
         names: list[str] = []
         thread = threading.Thread(target=lambda: names.extend(family.name for family in collector.collect()))
         thread.start()
@@ -194,6 +233,6 @@ async def test_a_loop_that_does_not_answer_shows_in_its_lag(monkeypatch: pytest.
 def test_a_loop_that_is_over_has_no_metrics() -> None:
     async def main() -> TreeCollector:
         async with open_runtime() as runtime:
-            return TreeCollector(runtime, trio.lowlevel.current_trio_token())
+            return TreeCollector(runtime.tree, trio.lowlevel.current_trio_token())
 
     assert list(trio.run(main).collect()) == []

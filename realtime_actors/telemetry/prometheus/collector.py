@@ -5,13 +5,13 @@ from __future__ import annotations
 import queue
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import trio
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from realtime_actors.actors import ActorStatistics, Runtime
+from realtime_actors.actors import ActorStatistics, ActorTree
 
 __all__ = ["TreeCollector"]
 
@@ -22,8 +22,9 @@ _PATIENCE = 2.0
 class TreeCollector(Collector):
     """Looks at a runtime's actors in its own thread, from whatever thread a scrape has."""
 
-    def __init__(self, runtime: Runtime, token: trio.lowlevel.TrioToken) -> None:
-        self._runtime = runtime
+    def __init__(self, tree: Callable[[], ActorTree], token: trio.lowlevel.TrioToken) -> None:
+        """`tree` is called in the thread of `token` only."""
+        self._tree = tree
         self._token = token
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
@@ -47,9 +48,9 @@ class TreeCollector(Collector):
 
     def _look(self) -> tuple[ActorStatistics, ...]:
         if trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is self._token:
-            return self._runtime.tree().actors
+            return self._tree().actors
         seen: queue.SimpleQueue[tuple[ActorStatistics, ...]] = queue.SimpleQueue()
-        self._token.run_sync_soon(lambda: seen.put(self._runtime.tree().actors))
+        self._token.run_sync_soon(lambda: seen.put(self._tree().actors))
         return seen.get(timeout=_PATIENCE)
 
 

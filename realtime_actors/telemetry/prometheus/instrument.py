@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 import attrs
 import trio
 
 from realtime_actors.actors import (
+    Actor,
     ActorRestarting,
     ActorStarted,
     ActorTerminated,
@@ -18,7 +19,6 @@ from realtime_actors.actors import (
     Lost,
     MessagesDropped,
     Ref,
-    Runtime,
     Subscription,
 )
 from realtime_actors.telemetry.errors import MissingExtra
@@ -28,7 +28,7 @@ try:
 except ImportError as error:
     raise MissingExtra("prometheus") from error
 
-from .collector import TreeCollector
+from .observer import MetricsObserver
 
 __all__ = ["PrometheusInstrument"]
 
@@ -50,8 +50,11 @@ class PrometheusInstrument(Instrument):
     """Counts and times messages, and what happens to actors::
 
         metrics = PrometheusInstrument()
-        async with open_runtime(instruments=[metrics]) as runtime, metrics.observe(runtime):
+        async with open_runtime(instruments=[metrics]) as runtime:
+            await runtime.spawn(metrics.observer(), name="metrics")
             start_http_server(9100)
+
+    It is the same for a runtime of `realtime_actors.asyncio`. A scrape may come in any thread.
 
     Labels are the actor's class and the message's type, never a path, so that there are no more series than there is
     code. Times are seconds, in histograms with these `buckets`. One for each runtime, each with a `registry` of its
@@ -60,7 +63,6 @@ class PrometheusInstrument(Instrument):
 
     def __init__(self, *, registry: CollectorRegistry = REGISTRY, buckets: Sequence[float] = _BUCKETS) -> None:
         self._registry = registry
-        self._runtime: Runtime | None = None
         self._series: dict[tuple[str, type], _Series] = {}
         labels = ("actor", "message")
 
@@ -83,28 +85,13 @@ class PrometheusInstrument(Instrument):
         self._dropped = counter("messages_dropped", "Messages that a full queue dropped.", "queue")
         self._lost = counter("events_lost", "Happenings that came too fast to be counted in the metrics.")
 
-    @asynccontextmanager
-    async def observe(self, runtime: Runtime) -> AsyncGenerator[None]:
-        """Count what happens to the runtime's actors, and have them looked at in each scrape, for as long as it lasts.
+    def observer(self) -> Actor:
+        """An actor that counts what happens to others, and has them looked at in each scrape, for as long as it lives.
 
-        Messages are counted without it.
+        Spawn it in the runtime that is to be observed; messages are counted without it. Its start raises `ValueError`
+        when another runtime is observed with the same registry.
         """
-        self._runtime = runtime
-        collector = TreeCollector(runtime, trio.lowlevel.current_trio_token())
-        self._registry.register(collector)
-        failure: BaseException | None = None
-        try:
-            async with trio.open_nursery() as nursery, runtime.bus.subscribe("runtime.>") as happenings:
-                nursery.start_soon(self._count, happenings)
-                try:
-                    yield
-                except BaseException as error:  # noqa: BLE001 - raised below: the nursery would wrap it
-                    failure = error
-                nursery.cancel_scope.cancel()
-        finally:
-            self._registry.unregister(collector)
-        if failure is not None:
-            raise failure
+        return MetricsObserver(self._registry, self._count)
 
     def handling(
         self, ref: Ref, message: object, trace: object | None, waited: float
@@ -123,24 +110,24 @@ class PrometheusInstrument(Instrument):
         series.wait.observe(waited)
         return _Timed(series)
 
-    def _kind_of(self, path: str) -> str:
-        """The class of the actor that has a path now."""
-        ref = None if self._runtime is None else self._runtime.find(path)
-        return _UNKNOWN if ref is None else ref.kind
+    async def _count(self, happenings: Subscription, find: Callable[[str], Ref | None]) -> None:
+        def kind_of(path: str) -> str:
+            """The class of the actor that has a path now."""
+            ref = find(path)
+            return _UNKNOWN if ref is None else ref.kind
 
-    async def _count(self, happenings: Subscription) -> None:
         async for happening in happenings:
             match happening:
                 case ActorStarted(path=path):
-                    self._started.labels(self._kind_of(path)).inc()
+                    self._started.labels(kind_of(path)).inc()
                 case ActorRestarting(path=path):
-                    self._restarts.labels(self._kind_of(path)).inc()
+                    self._restarts.labels(kind_of(path)).inc()
                 case ActorTerminated(reason=reason):
                     self._terminated.labels(reason).inc()
                 case DeadLetter(message=message, reason=reason):
                     self._dead_letters.labels(reason, type(message).__name__).inc()
                 case MessagesDropped(queue=queue, count=count):
-                    kind = self._kind_of(queue)
+                    kind = kind_of(queue)
                     self._dropped.labels("subscription" if kind == _UNKNOWN else kind).inc(count)
                 case Lost(count=count):
                     self._lost.inc(count)
