@@ -79,6 +79,8 @@ class _DirectWebSocket(WebSocket):
         """Nothing is read before this, since the peer was too fast; 0 when it was not."""
         self._is_behind = bool(opened.trailing)
         """There may be frames to parse before more is read."""
+        self._is_over = False
+        """There is nothing more to read."""
         self._is_reading = False
         """Somebody reads: whoever receives, or the background."""
         self._waiting = 0
@@ -191,7 +193,7 @@ class _DirectWebSocket(WebSocket):
             self._standby_until = self._standby.deadline = now + 3 * _ABSENCE
 
     async def _read_in_background(self) -> None:
-        while True:
+        while not self._is_over:
             await self._stand_by()
             self._is_reading = True
             try:
@@ -234,6 +236,7 @@ class _DirectWebSocket(WebSocket):
         except _GONE:
             data = b""
         if not data:
+            self._is_over = True
             self._inbox.close(1006, "the connection ended without a Close frame", local=False)
             self._scope.cancel()
             return
