@@ -83,7 +83,7 @@ SEMANTIC_SILENCE_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000, 
 
 
 @attrs.frozen
-class _Asked:
+class RequestForReply:
     """A request on its way through the data lane, and how many cancels came before it."""
 
     event: ClientTextAppend | ClientResponseCreate
@@ -172,12 +172,12 @@ class RealtimeAgent(Actor):
 
         It takes its place behind the audio and images that came before it, and is void if a cancel comes after it.
         """
-        if not self.context.tell(self.context.ref, _Asked(event, self._cancels)):
+        if not self.context.tell(self.context.ref, RequestForReply(event, self._cancels)):
             error_type, code, message = _OVERLOADED
             self._error(code, message, error_type)
 
     @receives
-    def asked(self, asked: _Asked) -> None:
+    def asked(self, asked: RequestForReply) -> None:
         """What was asked has its turn."""
         if isinstance(asked.event, ClientTextAppend):
             if not self.model.capabilities.text:

@@ -106,11 +106,15 @@ from .server import (
     ServerSessionEnded,
     ServerSessionUpdated,
 )
+from .streaming import (
+    STREAMING_TYPES,
+)
 
 __all__ = [
     "MSGPACK_SUBPROTOCOL",
     "PCM_16K",
     "PCM_24K",
+    "STREAMING_TYPES",
     "AgentEnded",
     "AgentError",
     "AgentInputDone",

@@ -17,7 +17,10 @@ from telemetry_kit import Add, Clerk, Counter, Fail, GetTotal, Inquire, Relay
 
 import realtime_actors.asyncio
 from realtime_actors.actors import Actor, ActorCrashed, Ref, open_runtime, receives, trace_context
+from realtime_actors.agents import RealtimeAgent
+from realtime_actors.events import STREAMING_TYPES, ClientTextAppend
 from realtime_actors.telemetry.opentelemetry import OpenTelemetryInstrument
+from realtime_actors.testing import simulate_openai
 
 
 class Traced:
@@ -151,6 +154,24 @@ async def test_what_is_skipped_has_no_span_and_hands_its_parent_on(traced: Trace
             clerk.tell(Relay(1))
         await trio.testing.wait_all_tasks_blocked()
     assert traced.parents() == {"start-up": None, "host": None, "process Add": "host"}
+
+
+async def test_a_turn_has_few_spans_when_what_streams_is_skipped(traced: Traced) -> None:
+    """All of them are of types that say what happened, under names that are nobody's secret."""
+    instrument = OpenTelemetryInstrument(tracer_provider=traced.provider, skip=STREAMING_TYPES)
+    async with (
+        simulate_openai("This is a reply, and it is not very short. " * 10) as openai,
+        open_runtime(instruments=[instrument]) as runtime,
+        runtime.bus.subscribe("agents.friday.agent_response_done") as ends,
+    ):
+        agent = RealtimeAgent("Friday", "Be brief.", openai.model, transport=openai.transport)
+        friday = await runtime.spawn(agent, name="friday")
+        traced.exporter.clear()
+        friday.tell(ClientTextAppend("s1", "Hi"))
+        await ends.receive()
+    names = list(traced.spans())  # each once
+    assert len(names) == 9
+    assert not any(name.startswith("process _") for name in names)
 
 
 async def test_spans_and_baggage_of_one_s_own_in_a_handler(traced: Traced) -> None:
