@@ -26,9 +26,11 @@ from realtime_actors.simulators.brain import (
 )
 from realtime_actors.simulators.errors import ScriptError, SimulatorError, TranscriptionFailed
 from realtime_actors.simulators.openai import (
+    AzureOpenAISimulator,
     OpenAISimulator,
     OpenAISimulatorStatistics,
     TranscriptOrder,
+    accept_any_deployment,
     accept_any_key,
     accept_realtime_models,
 )
@@ -36,6 +38,7 @@ from realtime_actors.simulators.script import load_script, read_script
 from realtime_actors.simulators.scripted import Reply, ScriptedBrain, buzz
 
 __all__ = [
+    "AzureOpenAISimulator",
     "BareCall",
     "Brain",
     "Call",
@@ -63,6 +66,7 @@ __all__ = [
     "TranscriptionFailed",
     "Turn",
     "Twice",
+    "accept_any_deployment",
     "accept_any_key",
     "accept_realtime_models",
     "buzz",

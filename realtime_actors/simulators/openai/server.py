@@ -15,7 +15,7 @@ from realtime_actors.simulators.server import Simulator, SimulatorStatistics, ac
 from realtime_actors.transports.http import Request, Response, Upgrade
 from realtime_actors.transports.websocket import WebSocket
 
-__all__ = ["OpenAISimulator", "OpenAISimulatorStatistics", "accept_any_key", "accept_realtime_models"]
+__all__ = ["OpenAISimulator", "OpenAISimulatorStatistics", "accept_any_key", "accept_realtime_models", "refused"]
 
 PATH = "/v1/realtime"
 
@@ -64,26 +64,29 @@ class OpenAISimulator(Simulator):
             return Upgrade(partial(_turn_away, message, "model_not_found"), subprotocol)
         return Upgrade(partial(self._talk, model), subprotocol)
 
-    def _refuse(self, request: Request) -> Response | None:
-        if request.path != PATH:
-            return _refusal(404, None, f"Invalid URL ({request.method} {request.path[:200]})")
-        key = _key_of(request)
-        if key is None:
-            return _refusal(401, None, "Missing bearer authentication in header")
-        if not self.accept_key(key):
-            return _refusal(401, "invalid_api_key", "Incorrect API key provided.")
-        if not request.query.get("model"):
-            return _refusal(400, "missing_required_parameter", "Missing required parameter: 'model'.", "model")
-        return None
-
-    async def _talk(self, model: str, websocket: WebSocket) -> None:
-        session = Session(
+    def session(self, model: str) -> Session:
+        """A session of the GA wire for a new connection."""
+        return Session(
             model,
             expires_at=int(time.time() + self.lifetime),
             random=self.new_random(),
             transcripts=self.transcripts,
         )
-        await self.converse(websocket, session)
+
+    def _refuse(self, request: Request) -> Response | None:
+        if request.path != PATH:
+            return refused(404, None, f"Invalid URL ({request.method} {request.path[:200]})")
+        key = _key_of(request)
+        if key is None:
+            return refused(401, None, "Missing bearer authentication in header")
+        if not self.accept_key(key):
+            return refused(401, "invalid_api_key", "Incorrect API key provided.")
+        if not request.query.get("model"):
+            return refused(400, "missing_required_parameter", "Missing required parameter: 'model'.", "model")
+        return None
+
+    async def _talk(self, model: str, websocket: WebSocket) -> None:
+        await self.converse(websocket, self.session(model))
 
 
 def _key_of(request: Request) -> str | None:
@@ -96,7 +99,8 @@ def _key_of(request: Request) -> str | None:
     return None
 
 
-def _refusal(status: int, code: str | None, message: str, param: str | None = None) -> Response:
+def refused(status: int, code: str | None, message: str, param: str | None = None) -> Response:
+    """An HTTP answer that says what is wrong, as OpenAI and Azure do."""
     error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
     body = json.dumps({"error": error}, indent=2).encode()
     return Response(status=status, headers={"content-type": "application/json"}, body=body)

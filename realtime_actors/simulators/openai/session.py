@@ -92,6 +92,10 @@ class Session:
             "output_audio_buffer.clear": (self._clear_output, ()),
         }
 
+    @property
+    def conversation_id(self) -> str:
+        return self._conversation.id
+
     # -- what the runner calls -------------------------------------------------------------------------------------
 
     def start(self) -> list[Effect]:
@@ -115,6 +119,11 @@ class Session:
     def refuse(self, message: str) -> list[Effect]:
         """A frame was no event at all."""
         return [Send(self._rejection(Rejected("invalid_event", message), None))]
+
+    def reject(self, error: Rejected, event: Json) -> list[Effect]:
+        """A client event was refused before it came here."""
+        event_id = event.get("event_id")
+        return [Send(self._rejection(error, event_id if isinstance(event_id, str) else None))]
 
     def fault(self, message: str, code: str | None, kind: str) -> list[Effect]:
         """An error event that no client event caused."""
