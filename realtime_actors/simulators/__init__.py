@@ -24,6 +24,7 @@ from realtime_actors.simulators.brain import (
     Turn,
     Twice,
 )
+from realtime_actors.simulators.dashscope import DashScopeSimulator, accept_omni_models
 from realtime_actors.simulators.errors import ScriptError, SimulatorError, TranscriptionFailed
 from realtime_actors.simulators.openai import (
     AzureOpenAISimulator,
@@ -42,6 +43,7 @@ __all__ = [
     "BareCall",
     "Brain",
     "Call",
+    "DashScopeSimulator",
     "Drop",
     "Endless",
     "ErrorEvent",
@@ -68,6 +70,7 @@ __all__ = [
     "Twice",
     "accept_any_deployment",
     "accept_any_key",
+    "accept_omni_models",
     "accept_realtime_models",
     "buzz",
     "load_script",
