@@ -3,7 +3,11 @@
     python examples/agentscope_tutorial.py --text "What is the weather in Oslo?"
     python examples/agentscope_tutorial.py --wav tests/data/weather.wav
 
-The key is read from OPENAI_API_KEY. `--url` names another server, such as that of `realtime-actors simulate openai`.
+The key is read from OPENAI_API_KEY. `--url` names another server, such as that of `realtime-actors simulate openai`,
+for which any key will do:
+
+    realtime-actors simulate openai &
+    python examples/agentscope_tutorial.py --url ws://127.0.0.1:9000/v1/realtime --text "What is the weather in Oslo?"
 """
 
 import argparse
@@ -115,5 +119,12 @@ if __name__ == "__main__":
     parser.add_argument("--text")
     parser.add_argument("--wav")
     options = parser.parse_args()
-    events = asyncio.run(talk(options.url, os.getenv("OPENAI_API_KEY", ""), options.text, options.wav))
+    key = os.getenv("OPENAI_API_KEY") or ("any" if options.url else "")
+    if not key:
+        parser.error(
+            "OPENAI_API_KEY is not set; --url needs no key for the server of `realtime-actors simulate openai`"
+        )
+    if not (options.text or options.wav):
+        parser.error("there is nothing to say: give it --text or --wav")
+    events = asyncio.run(talk(options.url, key, options.text, options.wav))
     print(len(events), "events, the last of them", events[-1]["type"])

@@ -9,7 +9,7 @@ import logging
 
 from .agent import RealtimeAgent
 from .client_events import ClientEvents, ClientEventType
-from .errors import AgentScopeError, InvalidEvent, NotStarted, NotSupported, QueueOverflow
+from .errors import AgentScopeError, InvalidEvent, NotAnEvent, NotStarted, NotSupported, QueueOverflow
 from .event import AudioFormat, Event
 from .feed import QueueStatistics
 from .message import (
@@ -24,6 +24,7 @@ from .message import (
     URLSource,
     VideoBlock,
 )
+from .missing import missing
 from .model_events import ModelEvents, ModelEventType
 from .models import DashScopeRealtimeModel, GeminiRealtimeModel, OpenAIRealtimeModel, RealtimeModelBase
 from .pipeline import ChatRoom
@@ -48,6 +49,7 @@ __all__ = [
     "InvalidEvent",
     "ModelEventType",
     "ModelEvents",
+    "NotAnEvent",
     "NotStarted",
     "NotSupported",
     "OpenAIRealtimeModel",
@@ -70,3 +72,31 @@ __all__ = [
 ]
 
 logger = logging.getLogger("realtime_actors.agentscope")
+
+__getattr__ = missing(
+    __name__,
+    {
+        **dict.fromkeys(
+            ("init", "setup_logger"),
+            "there is nothing to set up; logging.getLogger('realtime_actors') is what to configure",
+        ),
+        **dict.fromkeys(
+            (
+                "a2a",
+                "embedding",
+                "evaluate",
+                "exception",
+                "formatter",
+                "memory",
+                "model",
+                "module",
+                "plan",
+                "rag",
+                "token",
+                "tracing",
+                "tts",
+            ),
+            "only agent, message, pipeline, realtime and tool are; import this module from agentscope",
+        ),
+    },
+)

@@ -10,14 +10,33 @@ from realtime_actors.events import ServerEvent
 from realtime_actors.providers import RealtimeModel
 
 from .client_events import ClientEvents
-from .errors import NotStarted, NotSupported
+from .errors import NotAnEvent, NotStarted, NotSupported
 from .feed import BACKLOG_BYTES, QUEUE_AHEAD, Feed, QueueStatistics
+from .missing import missing
 from .models import TOOL_TIMEOUT, RealtimeModelBase
 from .server_events import ServerEvents
 from .session import AnyToolkit, Session, new_id, tools_of
 from .translation import native_client_event, server_event
 
 __all__ = ["RealtimeAgent"]
+
+__getattr__ = missing(
+    __name__,
+    dict.fromkeys(
+        (
+            "A2AAgent",
+            "AgentBase",
+            "ReActAgent",
+            "ReActAgentBase",
+            "StudioUserInput",
+            "TerminalUserInput",
+            "UserAgent",
+            "UserInputBase",
+            "UserInputData",
+        ),
+        "of AgentScope's agents, only RealtimeAgent is here; import this one from agentscope, beside it",
+    ),
+)
 
 
 class RealtimeAgent:
@@ -86,8 +105,11 @@ class RealtimeAgent:
         """What a frontend says, or the speech of another agent. Waits while the agent has no room for it.
 
         Other events of other agents, and those that open and close a conversation, are passed over. Raises
-        `NotStarted` before the start and after the end, `InvalidEvent` for values that are not as declared.
+        `NotAnEvent` (a TypeError) for what is of neither family, `NotStarted` before the start and after the end,
+        `InvalidEvent` for values that are not as declared.
         """
+        if not isinstance(event, ClientEvents.EventBase | ServerEvents.EventBase):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check
+            raise NotAnEvent(_instead_of(event))
         if self._session is None:
             raise NotStarted(f"the agent {self.name} is not started: await agent.start(queue) first")
         if isinstance(event, ClientEvents.ClientToolResultEvent):
@@ -113,6 +135,22 @@ class RealtimeAgent:
         if self._session is None:
             raise NotStarted(f"the agent {self.name} is not started: await agent.start(queue) first")
         return self._session.feed.statistics()
+
+
+def _instead_of(given: object) -> str:
+    """What to pass to `handle_input` instead of this."""
+    kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    match given:
+        case dict():
+            instead = "ClientEvents.from_json(…) makes one of a dict"
+        case str() | bytes():
+            instead = (
+                "a text is ClientEvents.ClientTextAppendEvent(session_id=…, text=…), a frame from a frontend "
+                "ClientEvents.from_json(json.loads(…))"
+            )
+        case _:
+            instead = "they are the classes in realtime_actors.agentscope.realtime.ClientEvents"
+    return f"handle_input takes an event, not {kind}: {instead}"
 
 
 def _server_event(event: ServerEvent, _: str) -> ServerEvents.EventBase:

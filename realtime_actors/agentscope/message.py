@@ -2,6 +2,8 @@
 
 from typing import Any, Literal, Required, TypedDict
 
+from .missing import missing
+
 __all__ = [
     "AudioBlock",
     "Base64Source",
@@ -14,6 +16,13 @@ __all__ = [
     "URLSource",
     "VideoBlock",
 ]
+
+__getattr__ = missing(
+    __name__,
+    {
+        "Msg": "what a realtime agent says comes as ServerEvents, what it is told goes as ClientEvents",
+    },
+)
 
 
 class Base64Source(TypedDict):

@@ -5,8 +5,24 @@ from typing import NoReturn
 
 from .agent import RealtimeAgent
 from .errors import NotSupported
+from .missing import missing
 
 __all__ = ["ChatRoom"]
+
+__getattr__ = missing(
+    __name__,
+    dict.fromkeys(
+        (
+            "FanoutPipeline",
+            "MsgHub",
+            "SequentialPipeline",
+            "fanout_pipeline",
+            "sequential_pipeline",
+            "stream_printing_messages",
+        ),
+        "it is for agents that are not here; import it from agentscope, which may be used beside this package",
+    ),
+)
 
 
 class ChatRoom:

@@ -18,15 +18,16 @@ from realtime_actors.agents import tool
 
 from .errors import NotSupported
 from .message import TextBlock, ToolUseBlock
+from .missing import missing
 
 __all__ = ["RegisteredToolFunction", "ToolResponse", "Toolkit"]
 
 log = logging.getLogger("realtime_actors.agentscope")
 
-_NOT_HERE = {
+_NOT_HERE: dict[str, str] = {
     **dict.fromkeys(
         ("execute_python_code", "execute_shell_command", "view_text_file", "write_text_file", "insert_text_file"),
-        "runs or reads whatever a model says: write a function of your own that does what you mean to allow",
+        "it runs or reads whatever a model says: write a function of your own that does what you mean to allow",
     ),
     **dict.fromkeys(
         (
@@ -40,15 +41,12 @@ _NOT_HERE = {
             "openai_image_to_text",
             "openai_audio_to_text",
         ),
-        "is AgentScope's: import it from there, and register it here",
+        "it is AgentScope's: import it from there, and register it here",
     ),
 }
 
 
-def __getattr__(name: str) -> NoReturn:
-    if name in _NOT_HERE:
-        raise ImportError(f"{name} is not in realtime_actors.agentscope.tool: it {_NOT_HERE[name]}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = missing(__name__, _NOT_HERE)
 
 
 @attrs.define

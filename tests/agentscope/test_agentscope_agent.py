@@ -28,6 +28,8 @@ from realtime_actors import ProviderRefused
 from realtime_actors.agentscope import (
     ClientEvents,
     InvalidEvent,
+    ModelEvents,
+    NotAnEvent,
     NotStarted,
     NotSupported,
     OpenAIRealtimeModel,
@@ -36,6 +38,7 @@ from realtime_actors.agentscope import (
     Toolkit,
     ToolResponse,
 )
+from realtime_actors.events import AgentReady
 from realtime_actors.providers import OpenAIRealtimeModel as NativeModel
 from realtime_actors.simulators import Call, Reply, Say
 from realtime_actors.simulators.scripted import buzz
@@ -383,6 +386,28 @@ def test_what_opens_and_closes_a_conversation_is_not_for_the_agent(provider: Pro
             await say(agent, "Hi")
             events = await until(queue, ServerEvents.AgentResponseDoneEvent)
             assert tags(events)[:2] == ["agent_ready", "agent_response_created"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"type": "client_text_append", "session_id": "s", "text": "Hi"}, r"not dict: ClientEvents\.from_json"),
+        ("hello", r"not str: a text is ClientEvents\.ClientTextAppendEvent"),
+        (None, "not NoneType: they are the classes in .*ClientEvents"),
+        (AgentReady("friday", "Friday"), r"not realtime_actors\.events\.server\.AgentReady: they are"),
+        (ModelEvents.ModelSessionCreatedEvent(session_id="s"), "not .*ModelSessionCreatedEvent: they are"),
+    ],
+)
+def test_what_is_no_event_is_refused(given: Any, said: str) -> None:
+    """Started or not: it is the caller's mistake."""
+
+    async def main() -> None:
+        agent = RealtimeAgent("Friday", "Be brief.", OpenAIRealtimeModel("gpt-realtime", "sk-test"))
+        with pytest.raises(NotAnEvent, match=said) as caught:
+            await agent.handle_input(given)
+        assert isinstance(caught.value, TypeError)
 
     asyncio.run(main())
 

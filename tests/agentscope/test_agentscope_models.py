@@ -188,6 +188,27 @@ def test_rooms_and_tools_that_are_not_here_say_so() -> None:
     assert not hasattr(realtime_actors.agentscope.tool, "anything_else")
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "said"),
+    [
+        ("message", "Msg", "comes as ServerEvents"),
+        ("agent", "ReActAgent", "only RealtimeAgent is here"),
+        ("pipeline", "MsgHub", "import it from agentscope"),
+        ("tool", "view_text_file", "of your own"),
+        ("", "init", "nothing to set up"),
+        ("", "model", "import this module from agentscope"),
+        ("", "memory", "import this module from agentscope"),
+        ("", "formatter", "import this module from agentscope"),
+    ],
+)
+def test_names_that_are_not_here_say_so_when_they_are_imported(module: str, name: str, said: str) -> None:
+    where = f"realtime_actors.agentscope.{module}".rstrip(".")
+    with pytest.raises(ImportError, match=f"{name} is not in {where}: .*{said}"):
+        exec(f"from {where} import {name}", {})  # noqa: S102 - it is our own
+    with pytest.raises(ImportError, match="cannot import name 'nonsense'"):
+        exec(f"from {where} import nonsense", {})  # noqa: S102 - it is our own
+
+
 def test_it_is_imported_without_pydantic_or_agentscope() -> None:
     """Neither is needed."""
     code = (

@@ -7,7 +7,10 @@ import asyncio
 import base64
 import gc
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -156,6 +159,26 @@ def test_the_tutorial_runs(provider: Provider, capsys: pytest.CaptureFixture[str
     assert [event["type"] for event in events][0 :: len(events) - 1] == ["agent_ready", "agent_ended"]
     assert "tool: [{'type': 'text', 'text': 'Snow in Oslo.'}]" in capsys.readouterr().out
     assert runtime_threads() == []
+
+
+def test_the_tutorial_runs_without_a_key_where_it_is_told_of_a_server(provider: Provider) -> None:
+    """And says what is missing where it is not, without a traceback."""
+    provider.replies(*WEATHER)
+    environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(TUTORIAL), "--text", "What is the weather in Oslo?", *options]
+        return subprocess.run(  # noqa: S603 - it is our own
+            command, capture_output=True, text=True, env=environment, timeout=60, check=False
+        )
+
+    ended = run("--url", provider.url)
+    assert ended.returncode == 0, ended.stderr
+    assert "Snow in Oslo." in ended.stdout
+    ended = run()
+    assert ended.returncode == 2
+    assert "OPENAI_API_KEY is not set" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("path", [TUTORIAL, HERE / "agentscope_service.py"], ids=lambda path: path.stem)
