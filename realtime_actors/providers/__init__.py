@@ -4,6 +4,7 @@ from .azure import AzureOpenAIRealtimeModel
 from .connection import ConnectionLost, ConnectionReady, ProviderConnection, Resume, WaitReady
 from .dashscope import DashScopeRealtimeModel
 from .errors import InvalidModel, ProviderError, ProviderRefused, ProviderUnavailable, RefusalKind
+from .gemini import GeminiRealtimeModel
 from .model import (
     Capabilities,
     Manual,
@@ -23,6 +24,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionReady",
     "DashScopeRealtimeModel",
+    "GeminiRealtimeModel",
     "InvalidModel",
     "Manual",
     "Model",
