@@ -38,7 +38,7 @@ from realtime_actors.transports.websocket import WebSocket, WebSocketOptions, We
 
 __all__ = ["DirectTransport"]
 
-_ABSENCE = 0.025  # seconds; up to three times that pass before the background reads
+_ABSENCE = 0.05  # seconds; up to three times that pass before the background reads
 _BATCH = 32  # frames that are parsed before others have their turn
 _LIMITED_RECEIVE_SIZE = 16384  # of a peer whose rate is limited: nobody waits long for one that sends much
 _MUCH = _LIMITED_RECEIVE_SIZE  # bytes in one read whose frames wait for a turn
