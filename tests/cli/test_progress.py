@@ -112,7 +112,26 @@ def test_an_interruption_is_timed_from_its_first_sound_and_the_cut_reply_is_no_a
     first, second = progress.exchanges
     assert (first.done, second.cut) == (None, "r1")
     assert second.after_beginning(second.cut_at) == pytest.approx(300)
+    text = "\n".join(text for _, text in report(progress, Playout(), None))
+    assert "first sound of the interruption -> reply cancelled 300 ms" in text
     assert second.after_end(second.first_audio) == pytest.approx(700)
+
+
+def test_a_reply_that_the_server_cancels_was_not_interrupted() -> None:
+    progress = Progress()
+    progress.send_text(0.0)
+    follow(progress, (0.1, created("r1")), (0.2, audio("r1")), (0.777, done("r1", status="cancelled")))
+    assert progress.is_answered
+    lines = list(report(progress, Playout(), None))
+    assert lines[0] == ("latency", "reply cancelled")
+    assert not any("interruption" in text for _, text in lines)
+
+
+def test_a_reply_that_ends_because_its_own_question_goes_on_was_not_interrupted_by_its_beginning() -> None:
+    progress = Progress()
+    progress.begin_speech(0.0)
+    follow(progress, (0.2, started()), (1.0, created("r1")), (1.2, done("r1", status="cancelled")), (1.2, started("b")))
+    assert not progress.exchanges[0].interrupted
 
 
 def test_audio_of_the_old_reply_is_not_taken_for_the_answer() -> None:

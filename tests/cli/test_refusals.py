@@ -56,7 +56,7 @@ def test_an_address_that_is_no_conversation(run: Run, demo: str) -> None:
     assert "a gateway's is ws://HOST:PORT/ws/USER/SESSION" in ended.error
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1/", "ws://", "ws://127.0.0.1:99999/"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:eight", "ws://[", "ftp://127.0.0.1/", "ws://", "ws://127.0.0.1:99999/"])
 async def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(CommandFailed, match="WebSocket URL"):
         async with connect(address_of(url), None, connect_timeout=1):
@@ -67,6 +67,8 @@ async def test_an_address_that_is_none(url: str) -> None:
     ("given", "address"),
     [
         ("http://127.0.0.1:8000/", r"ws://127\.0\.0\.1:8000/ws/cli/\w{12}"),
+        ("127.0.0.1:8000", r"ws://127\.0\.0\.1:8000/ws/cli/\w{12}"),
+        ("example.org/ws/me/first", r"ws://example\.org/ws/me/first"),
         ("https://example.org", r"wss://example\.org/ws/cli/\w{12}"),
         ("ws://127.0.0.1:8000/ws/me/first", r"ws://127\.0\.0\.1:8000/ws/me/first"),
     ],

@@ -41,7 +41,8 @@ Examples:
     metavar="URL",
     default="ws://127.0.0.1:8000",
     show_default=True,
-    help="The gateway, or one conversation of it: ws://HOST:PORT/ws/USER/SESSION. Without a path: a new one.",
+    help="The gateway, or one conversation of it: ws://HOST:PORT/ws/USER/SESSION. Without a path: a new one; "
+    "HOST:PORT will do.",
 )
 @options.token("The gateway's token, if it wants one.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="REPLY.wav", help="Save what was heard of the reply.")

@@ -51,7 +51,7 @@ Columns:
 @click.option("--once", "is_once", is_flag=True, help="Print one look, and end.")
 @options.verbose
 def top(*, url: str, token: str | None, interval: float, order: str, is_once: bool, verbose: int) -> None:
-    """Watch the actors of a gateway: http://127.0.0.1:8000, or the one at URL.
+    """Watch the actors of a gateway: http://127.0.0.1:8000, or the one at URL (HOST:PORT will do).
 
     Live in a terminal (q ends it); where stdout is none, one look after the other is printed. A gateway without a
     token shows its actors to this machine only, one with a token to who has it.

@@ -1,5 +1,6 @@
 """A WebSocket to a gateway, and what its refusals mean in words."""
 
+import contextlib
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from realtime_actors.actors.errors import RealtimeError
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.options import TOKEN_VARIABLE
+from realtime_actors.cli.urls import websocket_url
 from realtime_actors.transports import (
     ConnectFailed,
     ConnectionClosed,
@@ -26,13 +28,11 @@ _TOKEN = f"with --token or in {TOKEN_VARIABLE}"
 
 
 def address_of(url: str) -> str:
-    """The WebSocket URL for what a user gives: a page's address will do; without a path it is a new conversation."""
-    url = url.strip()
-    for page, socket in (("http://", "ws://"), ("https://", "wss://")):
-        if url.lower().startswith(page):
-            url = socket + url[len(page) :]
-    if "://" in url and urlsplit(url).path in ("", "/"):
-        url = f"{url.rstrip('/')}/ws/cli/{uuid.uuid4().hex[:12]}"
+    """The WebSocket URL for what a user gives: a page's, or HOST:PORT, will do. Without a path: a new conversation."""
+    url = websocket_url(url)
+    with contextlib.suppress(ValueError):  # whoever connects says what is wrong with it
+        if urlsplit(url).path in ("", "/"):
+            url = f"{url.rstrip('/')}/ws/cli/{uuid.uuid4().hex[:12]}"
     return url
 
 

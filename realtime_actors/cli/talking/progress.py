@@ -34,9 +34,11 @@ class Exchange:
     done: float | None = None
     """When the answer was complete, what follows tool calls included."""
     cut: str | None = None
-    """The reply that it interrupted: its id."""
+    """The reply that was cancelled after it began: its id."""
     cut_at: float | None = None
     """When the end of that reply came."""
+    interrupted: bool = False
+    """Whether that was an earlier reply, which it was spoken over; a server may cancel for reasons of its own."""
     silenced_at: float | None = None
     """When it stopped the playing of a reply that had come completely."""
 
@@ -59,7 +61,7 @@ class Progress:
     active: set[str] = attrs.field(init=False, factory=set[str])
     """Replies that have begun and not ended."""
     cancelled: set[str] = attrs.field(init=False, factory=set[str])
-    """Replies that ended because they were interrupted."""
+    """Replies that were cancelled."""
     failed: str | None = attrs.field(init=False, default=None)
     """Why the last reply failed; None when it did not."""
     untranscribed: set[str] = attrs.field(init=False, factory=set[str])
@@ -162,6 +164,7 @@ class Progress:
             self._calls = {call: reply for call, reply in self._calls.items() if reply != event.response_id}
             if exchange is not None:
                 exchange.cut, exchange.cut_at = event.response_id, at
+                exchange.interrupted = exchange.kind == "speech" and event.response_id not in self._replies
             return
         self.failed = _reason(event) if status == "failed" else None
         if event.response_id in self._called and status == "completed":

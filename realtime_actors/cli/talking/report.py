@@ -15,10 +15,14 @@ def report(progress: Progress, playout: Playout, saved: Path | None) -> Iterator
     """Lines, each with its label."""
     for number, exchange in enumerate(progress.exchanges, 1):
         label = "latency" if len(progress.exchanges) == 1 else f"latency {number}"
-        for moment, what in ((exchange.cut_at, "cancelled"), (exchange.silenced_at, "silenced")):
+        cut_at = exchange.cut_at if exchange.interrupted else None
+        for moment, what in ((cut_at, "cancelled"), (exchange.silenced_at, "silenced")):
             if moment is not None:
                 yield label, f"first sound of the interruption -> reply {what} {_ms(exchange.after_beginning(moment))}"
                 label = ""
+        if exchange.cut is not None and not exchange.interrupted:
+            yield label, "reply cancelled"
+            label = ""
         what = "end of speech" if exchange.kind == "speech" else "text sent"
         yield label, f"{what} -> first audio of the answer {_ms(exchange.after_end(exchange.first_audio))}"
         cut = number < len(progress.exchanges) and exchange.done is None

@@ -12,6 +12,7 @@ import trio
 from realtime_actors.actors import ActorTree
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.options import TOKEN_VARIABLE
+from realtime_actors.cli.urls import websocket_url
 from realtime_actors.transports import InvalidRequest
 from realtime_actors.transports.client import next_event
 from realtime_actors.transports.handshake import Target, parse_url
@@ -132,12 +133,7 @@ def printable(text: str) -> str:
 
 
 def _target(url: str) -> Target:
-    url = url.strip()
-    if "://" not in url:
-        url = f"http://{url}"
-    for page, websocket in (("http://", "ws://"), ("https://", "wss://")):
-        if url.lower().startswith(page):
-            url = websocket + url[len(page) :]
+    url = websocket_url(url)
     try:
         target = parse_url(url)
         # A path of its own is that of a proxy, or of somebody's who knows better.
