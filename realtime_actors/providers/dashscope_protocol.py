@@ -79,7 +79,17 @@ class _Sent:
 class DashScopeProtocol(OpenAIProtocol):
     """One socket of DashScope's wire. What the wire does not say is added here, so that every response has an end."""
 
-    __slots__ = ("_after_result", "_committed_item", "_committing", "_ended", "_heard", "_live", "_told", "_waiting")
+    __slots__ = (
+        "_after_result",
+        "_answering",
+        "_committed_item",
+        "_committing",
+        "_ended",
+        "_heard",
+        "_live",
+        "_told",
+        "_waiting",
+    )
 
     def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
         super().__init__(model, session)
@@ -88,6 +98,7 @@ class DashScopeProtocol(OpenAIProtocol):
         self._committed_item = ""
         self._heard = False  # whether audio was sent since the last commit
         self._after_result = False  # whether the last item that was sent is the result of a call
+        self._answering = ""  # the response that has begun since
         self._live: dict[str, str] = {}  # the responses that have begun, and why they are to stop ("": they are not)
         self._ended: dict[str, None] = {}
         self._told: dict[str, str] = {}  # what has been told of the transcripts that are being written
@@ -116,6 +127,8 @@ class DashScopeProtocol(OpenAIProtocol):
                 return [*self.encode(AppendAudio(_SILENCE)), *self.encode(command)]
             case CancelResponse() if command.response_id in self._ended:
                 return []  # the wire's cancel names no response: it would stop the next one
+            case CreateResponse() if self._answering in self._live:
+                return []  # the server has replied to the result by itself: see `_already_active`
             case _:
                 self._remember(command)
         return super().encode(command)
@@ -164,6 +177,7 @@ class DashScopeProtocol(OpenAIProtocol):
                 return
         if isinstance(command, AppendText | AppendToolResult):
             self._after_result = isinstance(command, AppendToolResult)
+            self._answering = ""
         self._waiting[sent.id] = sent
         if len(self._waiting) > MOST_SENT_ITEMS:
             forget_oldest(self._waiting)
@@ -209,6 +223,7 @@ class DashScopeProtocol(OpenAIProtocol):
             return []
         decoded = self._end_stopped()
         self._live[response_id] = ""
+        self._answering = response_id if self._after_result else ""
         if len(self._live) > MOST_LIVE:
             decoded += self._end(next(iter(self._live)))
         decoded.append(ModelResponseCreated(response_id))
@@ -271,7 +286,7 @@ class DashScopeProtocol(OpenAIProtocol):
     def _committed(self, message: Message) -> Decoded:
         """The audio, and the pictures that were put beside it, are an item now."""
         self._committed_item = as_text(message.get("item_id"))
-        self._heard = False
+        self._heard = self._after_result = False
         images = [sent.id for sent in self._waiting.values() if sent.kind is AppendImage]
         for item_id in images:
             del self._waiting[item_id]
@@ -359,7 +374,7 @@ class DashScopeProtocol(OpenAIProtocol):
         """A reply was asked for while there is one.
 
         After the result of a call the documents disagree on who asks for the reply. If it is the server, and it has
-        begun since we asked, then its reply is to all that was sent: ours is answered.
+        begun since we sent the last result, then its reply is to all that was sent: our request is answered.
         """
         asked = [sent for sent in self._waiting.values() if sent.kind is CreateResponse]
         if not asked:

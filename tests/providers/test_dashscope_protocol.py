@@ -380,6 +380,18 @@ class TestErrors:
         decode(protocol, created())
         assert decode(protocol, error("Conversation already has an active response")) == []
 
+    def test_a_server_that_has_gone_on_by_itself_is_not_asked(self, protocol: WireProtocol) -> None:
+        protocol.encode(AppendToolResult("ours_1", "call_1", "f", "x"))
+        decode(protocol, created())
+        assert protocol.encode(CreateResponse("req_1")) == []
+        decode(protocol, done())
+        assert len(protocol.encode(CreateResponse("req_2"))) == 1
+
+    def test_a_voice_after_a_result_is_answered_apart(self, protocol: WireProtocol) -> None:
+        protocol.encode(AppendToolResult("ours_1", "call_1", "f", "x"))
+        decode(protocol, COMMITTED, created())
+        assert len(protocol.encode(CreateResponse("req_1"))) == 1
+
     def test_a_reply_that_began_before_all_results_were_there_answers_not_all(self, protocol: WireProtocol) -> None:
         protocol.encode(AppendToolResult("ours_1", "call_1", "f", "x"))
         decode(protocol, created())

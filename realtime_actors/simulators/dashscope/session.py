@@ -99,7 +99,8 @@ class Session:
         self._committing = False
         self._responses: dict[str, Response] = {}  # those in progress
         self._active: Response | None = None  # the one that holds the conversation
-        self._unanswered: set[str] = set()  # calls of the last response
+        self._answered: set[str] = set()  # calls whose results have come
+        self._to_follow: set[str] = set()  # calls of the last response, until the server replies to their results
         self._voice_locked = False
         self._speech_item: str | None = None
         self._untold: list[tuple[str, list[Json]]] = []  # (when, events) of transcripts that wait
@@ -269,12 +270,15 @@ class Session:
         if not any(item.wire.get("call_id") == call_id for item in self._items):
             raise Rejected("invalid_value", f"No call with the id {call_id!r:.80}.", "item.call_id")
         answer = {"object": "realtime.item", "type": "function_call_output", "call_id": call_id, "output": output}
-        effects: list[Effect] = [Send(self._add(Item({"id": self._stamp.id("item"), **answer})))]
-        follows = call_id in self._unanswered and self._behaviour.server_follows_up
-        self._unanswered.discard(call_id)
-        if follows and not self._unanswered and self._settings["turn_detection"] is not None and self._active is None:
-            effects += self._respond(self._settings)
-        return effects
+        self._answered.add(call_id)
+        return [Send(self._add(Item({"id": self._stamp.id("item"), **answer}))), *self._follow_up()]
+
+    def _follow_up(self) -> list[Effect]:
+        """Reply to the results of the last response's calls, once all are there, if that is how the server does."""
+        by_itself = self._behaviour.server_follows_up and self._settings["turn_detection"] is not None
+        if not by_itself or self._active is not None or not self._to_follow or self._to_follow - self._answered:
+            return []
+        return self._respond(self._settings)
 
     def _read_text(self, wire: Json) -> Item:
         model: str = self._settings["model"]
@@ -375,7 +379,8 @@ class Session:
         if self._active is not None:
             raise Rejected("", "Conversation already has an active response")
         self._active = response = self._new_response(settings)
-        self._unanswered.clear()
+        self._answered -= self._to_follow
+        self._to_follow = set()
         return [Send(response.created()), Generate(response)]
 
     def _step(self, response: Response, step: Step) -> list[Effect]:
@@ -387,8 +392,8 @@ class Session:
             del self._responses[response.id]
             if self._active is response:
                 self._active = None
-                self._unanswered = set(response.calls)
-            effects += self._tell("after")
+                self._to_follow = set(response.calls)
+            effects += [*self._tell("after"), *self._follow_up()]
         return effects
 
     def _cut(self, response: Response, reason: str) -> list[Effect]:
