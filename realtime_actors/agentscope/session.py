@@ -14,7 +14,7 @@ import trio
 
 from realtime_actors.actors import ActorError, SubscriptionOverflow
 from realtime_actors.agents import RealtimeAgent, Tool, frontend_tool
-from realtime_actors.asyncio import AsyncioRef, AsyncioSubscription
+from realtime_actors.asyncio import AsyncioRef, AsyncioSubscription, WrongLoop
 from realtime_actors.events import (
     AgentEnded,
     AgentError,
@@ -120,6 +120,8 @@ class Session:
             self.feed.supersede()
         try:
             await ref.send(event)
+        except WrongLoop:
+            raise
         except ActorError as error:
             raise NotStarted(f"the agent has ended (its last events say why): {error}") from error
 

@@ -19,14 +19,15 @@ class AsyncioRef:
 
     `tell` never waits; `send` waits for room; `ask` waits for an answer. Cancelling one that waits cancels it in the
     runtime's thread as well, and returns when it has ended there. Once the runtime has ended all raise
-    `ActorStopped`.
+    `ActorStopped`. What waits raises `WrongLoop` outside of the event loop that opened the runtime: in an actor, use
+    `ref`.
     """
 
     __slots__ = ("_deliver", "_thread", "ref")
 
     def __init__(self, thread: RuntimeThread, ref: Ref) -> None:
         self.ref = ref
-        """The actor's ref in the runtime's thread: for messages that name an actor to another. Not to be used here."""
+        """The actor's ref in the runtime's thread: what goes into messages and into actors. Not to be used here."""
         self._thread = thread
         self._deliver = ref.tell_or_dead_letter
 

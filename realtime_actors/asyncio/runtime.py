@@ -35,7 +35,10 @@ class CrossingStatistics:
 
 
 class AsyncioRuntime:
-    """Runs actors in a thread of its own, for an asyncio host. Made by `open_runtime`."""
+    """Runs actors in a thread of its own, for an asyncio host. Made by `open_runtime`.
+
+    What waits raises `WrongLoop` outside of the event loop in which that was.
+    """
 
     def __init__(self, thread: RuntimeThread) -> None:
         self._thread = thread

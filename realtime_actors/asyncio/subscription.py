@@ -139,6 +139,7 @@ class AsyncioSubscription:
                 pass
             if self._arrival is not None:
                 raise RuntimeError("another task is reading this subscription")
+            self._thread.check_loop()
             self._arrival = asyncio.get_running_loop().create_future()
             try:
                 await self._arrival

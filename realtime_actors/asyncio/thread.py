@@ -17,6 +17,7 @@ import trio
 from realtime_actors.actors import ActorStopped, Runtime
 
 from .crossing import Crossing
+from .errors import WrongLoop
 
 __all__ = ["RuntimeThread"]
 
@@ -26,6 +27,11 @@ T = TypeVar("T")
 
 _LOOK_AGAIN = 0.5  # seconds
 _ENDED = "the runtime has ended: open another"
+_FOR_ASYNCIO = "this open_runtime is for asyncio hosts: for a Trio program it is realtime_actors.open_runtime"
+_IN_TRIO = (
+    "this belongs to an asyncio event loop, and was used where none runs, in an actor for instance: use ref.ref there "
+    "(that is what goes into actors and messages), and self.context for what the runtime does"
+)
 
 
 @attrs.define(eq=False)
@@ -55,7 +61,7 @@ class RuntimeThread:
         self.runtime = runtime
         self.to_trio: Crossing
         """The way there; `capacity` messages at most are under way."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = _running_loop(_FOR_ASYNCIO)
         # Bounded by the tasks here: one answer for each call that waits, one wake-up for each subscription.
         self.to_loop = Crossing(self._loop.call_soon_threadsafe, capacity)
         """The way back."""
@@ -125,8 +131,9 @@ class RuntimeThread:
         """Run an async function in the thread, and return what it returns or raise what it raises.
 
         Cancelled, it cancels the function there and waits for its end, `shutdown_timeout` at most.
-        Raises `ActorStopped` when the runtime has ended.
+        Raises `ActorStopped` when the runtime has ended, `WrongLoop` outside of the event loop that opened it.
         """
+        self.check_loop()
         call = _Call(function, undo, self._loop.create_future(), copy_context())
         self._put(self._begin, call)
         self._calls.add(call)
@@ -137,6 +144,14 @@ class RuntimeThread:
             raise
         finally:
             self._calls.discard(call)
+
+    def check_loop(self) -> None:
+        """Raise `WrongLoop` outside of the event loop that opened the runtime."""
+        if _running_loop(_IN_TRIO) is not self._loop:
+            raise WrongLoop(
+                "this belongs to the event loop that opened the runtime, and was used in another one: open a runtime "
+                "there too, or have it done here, with asyncio.run_coroutine_threadsafe(…, loop)"
+            )
 
     async def _cancel(self, call: _Call[Any]) -> None:
         if call.result.done() and not call.result.cancelled():
@@ -270,3 +285,11 @@ class RuntimeThread:
             except Exception:
                 log.exception("the result of a call that was cancelled could not be taken back")
         self.answer(self._over, call)
+
+
+def _running_loop(or_else: str) -> asyncio.AbstractEventLoop:
+    """The event loop of the task that calls. Raises `WrongLoop` with these words when asyncio runs none here."""
+    if not trio.lowlevel.in_trio_task():
+        with contextlib.suppress(RuntimeError):
+            return asyncio.get_running_loop()
+    raise WrongLoop(or_else)

@@ -7,7 +7,7 @@ import base64
 import itertools
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import attrs
@@ -25,6 +25,7 @@ from realtime_actors.agentscope import (
 )
 from realtime_actors.simulators import Reply, ScriptedBrain
 from realtime_actors.simulators.openai import OpenAISimulator
+from realtime_actors.simulators.server import Simulator
 
 
 @attrs.define
@@ -32,12 +33,13 @@ class Provider:
     """The simulator: `brain.replies` and `speed` are to be set before it is asked."""
 
     brain: ScriptedBrain
-    simulator: OpenAISimulator
+    simulator: Simulator
+    model_name: str = "gpt-realtime"
 
     @property
     def url(self) -> str:
         """Where it is, with the model that AgentScope would name."""
-        return f"{self.simulator.url}?model=gpt-realtime"
+        return f"{self.simulator.url}?model={self.model_name}"
 
     def replies(self, *replies: Reply) -> None:
         """What it answers, in order."""
@@ -49,19 +51,26 @@ def provider() -> Generator[Provider]:
     """Speaks as fast as it is read, and replies as its brain is told to."""
     brain = ScriptedBrain(transcripts=["What is the weather in Oslo?"])
     simulator = OpenAISimulator(brain=brain, speed=0, transcripts="before", seed=1)
-    serving = threading.Event()
+    with serving(simulator):
+        yield Provider(brain, simulator)
+
+
+@contextmanager
+def serving(simulator: Simulator) -> Generator[None]:
+    """In a thread of its own."""
+    ready = threading.Event()
     stopping: list[trio.lowlevel.TrioToken | trio.CancelScope] = []
 
     async def serve() -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(simulator.serve)
             stopping.extend((trio.lowlevel.current_trio_token(), nursery.cancel_scope))
-            serving.set()
+            ready.set()
 
     thread = threading.Thread(target=trio.run, args=(serve,))
     thread.start()
-    assert serving.wait(10)
-    yield Provider(brain, simulator)
+    assert ready.wait(10)
+    yield
     token, scope = stopping
     assert isinstance(token, trio.lowlevel.TrioToken)
     assert isinstance(scope, trio.CancelScope)

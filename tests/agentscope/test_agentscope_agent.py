@@ -38,6 +38,7 @@ from realtime_actors.agentscope import (
     Toolkit,
     ToolResponse,
 )
+from realtime_actors.asyncio import WrongLoop
 from realtime_actors.events import AgentReady
 from realtime_actors.providers import OpenAIRealtimeModel as NativeModel
 from realtime_actors.simulators import Call, Reply, Say
@@ -408,6 +409,16 @@ def test_what_is_no_event_is_refused(given: Any, said: str) -> None:
         with pytest.raises(NotAnEvent, match=said) as caught:
             await agent.handle_input(given)
         assert isinstance(caught.value, TypeError)
+
+    asyncio.run(main())
+
+
+def test_an_agent_that_is_used_in_another_event_loop_has_not_ended(provider: Provider) -> None:
+    async def main() -> None:
+        agent = agent_for(provider)
+        async with running(agent):
+            with pytest.raises(WrongLoop, match="the event loop that opened the runtime"):
+                await asyncio.to_thread(asyncio.run, say(agent, "Hi"))
 
     asyncio.run(main())
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import attrs
 import pytest
@@ -50,7 +50,7 @@ from realtime_actors.actors import (
     trace_context,
 )
 from realtime_actors.actors import open_runtime as open_trio_runtime
-from realtime_actors.asyncio import AsyncioRef, AsyncioRuntime, CrossingFull, open_runtime
+from realtime_actors.asyncio import AsyncioRef, AsyncioRuntime, CrossingFull, WrongLoop, open_runtime
 from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus
 
 
@@ -574,3 +574,69 @@ def test_the_host_s_api_is_that_of_trio() -> None:
         assert parameters(getattr(AsyncioRef, name)) == parameters(getattr(Ref, name))
     assert parameters(AsyncioRuntime.spawn) == parameters(Runtime.spawn)
     assert parameters(open_runtime)[:-1] == parameters(open_trio_runtime)
+
+
+@attrs.frozen
+class Use:
+    """Has an actor use what belongs to the host, and say what became of it."""
+
+    of_the_host: Callable[[], Awaitable[object]]
+
+
+@attrs.define(eq=False)
+class User(Actor):
+    @receives
+    async def use(self, message: Use) -> object:
+        try:
+            return await message.of_the_host()
+        except WrongLoop as error:
+            return error
+
+
+@in_asyncio
+async def test_what_belongs_to_the_host_says_so_in_an_actor() -> None:
+    """Trio would say that it "received unrecognized yield message"."""
+    async with open_runtime() as runtime, runtime.subscribe("topic") as events:
+        user, counter = await runtime.spawn(User()), await runtime.spawn(Counter())
+        for of_the_host in (
+            lambda: counter.ask(GetTotal(), timeout=1),
+            lambda: counter.send(Add(1)),
+            counter.stop,
+            counter.wait_stopped,
+            lambda: runtime.spawn(Counter()),
+            runtime.tree,
+            lambda: runtime.run(asyncio.sleep),
+            runtime.subscribe("topic").__aenter__,
+            events.receive,
+        ):
+            assert "use ref.ref there" in str(await user.ask(Use(of_the_host), timeout=5))
+        assert await counter.ask(GetTotal(), timeout=5) == 0
+        assert await user.ask(Use(lambda: counter.ref.ask(GetTotal(), timeout=1)), timeout=5) == 0
+
+
+@in_asyncio
+async def test_what_belongs_to_a_loop_says_so_in_another() -> None:
+    """asyncio would say that it "got Future attached to a different loop", and may never come back."""
+
+    def elsewhere(use: Callable[[], Awaitable[object]]) -> None:
+        async def main() -> None:
+            async with asyncio.timeout(5):
+                await use()
+
+        asyncio.run(main())
+
+    async with open_runtime() as runtime, runtime.subscribe("topic") as events:
+        counter = await runtime.spawn(Counter())
+        for use in (lambda: counter.ask(GetTotal(), timeout=1), lambda: runtime.spawn(Counter()), events.receive):
+            with pytest.raises(WrongLoop, match="the event loop that opened the runtime, and was used in another"):
+                await asyncio.to_thread(elsewhere, use)
+        assert await counter.ask(GetTotal(), timeout=5) == 0
+        assert len((await runtime.tree()).actors) == 1
+    with pytest.raises(WrongLoop):
+        await asyncio.to_thread(elsewhere, counter.stop)
+
+
+async def test_a_trio_program_is_told_which_runtime_is_for_it() -> None:
+    with pytest.raises(WrongLoop, match="for a Trio program it is realtime_actors"):
+        async with open_runtime():
+            pass

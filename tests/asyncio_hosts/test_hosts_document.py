@@ -8,11 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from http_kit import get
 from server_kit import ROOT, run_server
 
-from realtime_actors.actors import Runtime
+from realtime_actors.actors import Actor, InvalidName, Runtime
+from realtime_actors.asyncio import open_runtime
+from realtime_actors.events import AgentEnded
 
 DOCUMENT = (ROOT / "docs" / "hosts.md").read_text()
 ASYNCIO, FASTAPI, TRIO, HYPERCORN = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
@@ -27,6 +30,32 @@ def run(*snippets: str) -> dict[str, Any]:
 
 def test_the_asyncio_host_counts() -> None:
     assert asyncio.run(run(ASYNCIO)["main"]()) == 5
+
+
+@pytest.mark.parametrize("session_id", ["x y", "über", ""])
+def test_an_id_from_outside_may_be_no_name(session_id: str) -> None:
+    async def main() -> None:
+        async with open_runtime() as runtime:
+            with pytest.raises(InvalidName):
+                await runtime.spawn(Actor(), name=session_id)
+            with pytest.raises(InvalidName):
+                async with runtime.subscribe(f"agents.{session_id}.>"):
+                    pass
+
+    asyncio.run(main())
+
+
+def test_an_id_from_outside_may_be_a_pattern_by_which_everybody_is_heard() -> None:
+    async def main() -> object:
+        async with open_runtime() as runtime, runtime.subscribe(f"agents.{'*'}.>") as events:
+
+            async def speak(trio_runtime: Runtime) -> None:
+                trio_runtime.bus.publish("agents.another.agent_ended", AgentEnded("another", "Another"))
+
+            await runtime.run(speak)
+            return await asyncio.wait_for(events.receive(), 5)
+
+    assert asyncio.run(main()) == AgentEnded("another", "Another")
 
 
 async def test_the_trio_host_counts() -> None:
