@@ -18,8 +18,10 @@ __all__ = [
     "Event",
     "FrameError",
     "FrameReader",
+    "SharedFrames",
     "close_payload",
     "encode_frame",
+    "encode_message",
 ]
 
 PIECE, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -35,6 +37,7 @@ _FINAL, _CONTROL, _MASKED = 0x80, 0x08, 0x80
 _HEADS = frozenset({PIECE, TEXT, BINARY, *(_FINAL | kind for kind in (PIECE, TEXT, BINARY, CLOSE, PING, PONG))})
 """First bytes of a frame: without the reserved bits, and a control frame is never in fragments."""
 _MAX_CONTROL = 125
+_MAX_SHARED = 256 * 1024  # bytes
 _NO_MESSAGE: Event = (PIECE, b"", 0)
 
 
@@ -207,6 +210,34 @@ def encode_frame(kind: int, payload: bytes, *, mask: bool) -> bytes:
         return head + payload
     key = os.urandom(4)
     return b"".join((head, key, apply_mask(payload, key)))
+
+
+class SharedFrames:
+    """The unmasked frames of messages, made once for all who are sent the same message, one after the other.
+
+    A server's are (a client has to mask each with a key of its own). The last one is kept, unless it is large.
+    """
+
+    def __init__(self) -> None:
+        self._message: str | bytes | None = None
+        self._frame = b""
+
+    def of(self, message: str | bytes) -> bytes:
+        """The message's frame."""
+        if message is self._message:
+            return self._frame
+        frame = encode_message(message, mask=False)
+        # By identity: so not what somebody may change, such as a bytearray.
+        if len(frame) <= _MAX_SHARED and type(message) in {str, bytes}:
+            self._message, self._frame = message, frame
+        return frame
+
+
+def encode_message(message: str | bytes, *, mask: bool) -> bytes:
+    """The frame of a whole message."""
+    if isinstance(message, str):
+        return encode_frame(TEXT, message.encode(), mask=mask)
+    return encode_frame(BINARY, message, mask=mask)
 
 
 def close_payload(code: int, reason: str) -> bytes:

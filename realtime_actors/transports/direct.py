@@ -11,6 +11,7 @@ waits in Trio's stream.
 import math
 import os
 import socket
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
@@ -26,10 +27,12 @@ from realtime_actors.transports._frames import (
     Event,
     FrameError,
     FrameReader,
+    SharedFrames,
     close_payload,
     encode_frame,
+    encode_message,
 )
-from realtime_actors.transports._inbox import Inbox
+from realtime_actors.transports._inbox import Inbox, payload_size
 from realtime_actors.transports._lifetime import lifetime
 from realtime_actors.transports._pace import Pace
 from realtime_actors.transports.client import Opened, StreamTransport
@@ -51,25 +54,30 @@ _GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 class DirectTransport(StreamTransport):
     """WebSockets read and written directly on Trio's streams, without compression: the fewest wake-ups."""
 
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
+        super().__init__(ssl_context=ssl_context)
+        self._shared = SharedFrames()
+
     @asynccontextmanager
     async def wrap(self, opened: Opened, *, client: bool, options: WebSocketOptions) -> AsyncGenerator[WebSocket, None]:
-        websocket = _DirectWebSocket(opened, client=client, options=options)
+        websocket = _DirectWebSocket(opened, None if client else self._shared, options)
         async with lifetime(websocket, websocket.run, opened.stream):
             yield websocket
 
 
 class _DirectWebSocket(WebSocket):
-    def __init__(self, opened: Opened, *, client: bool, options: WebSocketOptions) -> None:
+    def __init__(self, opened: Opened, shared: SharedFrames | None, options: WebSocketOptions) -> None:
+        """`shared` is for a server."""
         self.subprotocol = opened.subprotocol
         self.remote = opened.remote
-        self._client = client
+        self._shared = shared
         self._options = options
         self._stream = opened.stream
         self._turns = opened.turns
         self._plain: socket.socket | None = None
         """The stream's socket, where it is one without TLS."""
         self._receive_size = _RECEIVE_SIZE if options.max_bytes_per_second is None else _LIMITED_RECEIVE_SIZE
-        self._frames = FrameReader(opened.trailing, client=client, max_message_size=options.max_message_size)
+        self._frames = FrameReader(opened.trailing, client=shared is None, max_message_size=options.max_message_size)
         self._inbox = Inbox(options.max_unread)
         self._pace = Pace(
             options.max_frames_per_second, options.max_bytes_per_second, options.rate_burst, options.rate_patience
@@ -109,13 +117,10 @@ class _DirectWebSocket(WebSocket):
         return self._inbox.error() if self._inbox.closed or self._is_broken else None
 
     async def send(self, message: str | bytes) -> None:
-        if isinstance(message, str):
-            kind, payload = TEXT, message.encode()
-        else:
-            kind, payload = BINARY, message
-        await self._send(kind, payload)
+        shared = self._shared
+        await self._send(encode_message(message, mask=True) if shared is None else shared.of(message))
         self._messages_sent += 1
-        self._bytes_sent += len(payload)
+        self._bytes_sent += payload_size(message)
 
     async def receive(self) -> str | bytes:
         inbox = self._inbox
@@ -297,7 +302,10 @@ class _DirectWebSocket(WebSocket):
 
     # -- sending
 
-    async def _send(self, kind: int, payload: bytes) -> None:
+    async def _control(self, kind: int, payload: bytes) -> None:
+        await self._send(encode_frame(kind, payload, mask=self._shared is None), is_close=kind == CLOSE)
+
+    async def _send(self, frame: bytes, *, is_close: bool = False) -> None:
         """Send a frame, in turn. Raises `ConnectionClosed`; once the close has begun only the Close goes out."""
         await trio.lowlevel.checkpoint_if_cancelled()  # nothing is sent yet: a cancellation here does no harm
         try:
@@ -305,13 +313,13 @@ class _DirectWebSocket(WebSocket):
         except trio.WouldBlock:
             await self._turn.acquire()
         try:
-            self._sent_in_one_go += max(len(payload), _LEAST_SENT)
+            self._sent_in_one_go += max(len(frame), _LEAST_SENT)
             if self._sent_in_one_go > _SENT_IN_ONE_GO:
                 self._sent_in_one_go = 0
                 await trio.lowlevel.checkpoint()
-            if self._is_broken or (self._inbox.closed and kind != CLOSE):
+            if self._is_broken or (self._inbox.closed and not is_close):
                 raise self._inbox.error()
-            await self._write(encode_frame(kind, payload, mask=self._client))
+            await self._write(frame)
         finally:
             self._turn.release()
 
@@ -340,7 +348,7 @@ class _DirectWebSocket(WebSocket):
         try:
             while self._pong is not None:
                 payload, self._pong = self._pong, None
-                await self._send(PONG, payload)
+                await self._control(PONG, payload)
         except ConnectionClosed:
             pass
         finally:
@@ -356,7 +364,7 @@ class _DirectWebSocket(WebSocket):
             self._pong_came = trio.Event()
             try:
                 with trio.move_on_after(self._options.ping_timeout) as waited:
-                    await self._send(PING, self._ping)
+                    await self._control(PING, self._ping)
                     await self._pong_came.wait()
             except ConnectionClosed:
                 return
@@ -375,9 +383,9 @@ class _DirectWebSocket(WebSocket):
 
     async def _close(self, code: int, reason: str, local: bool) -> None:
         with trio.move_on_after(self._options.close_timeout), suppress(ConnectionClosed):
-            await self._send(CLOSE, close_payload(code, reason))
+            await self._control(CLOSE, close_payload(code, reason))
             await self._close_came.wait()
-            if self._client and not local:
+            if self._shared is None and not local:
                 await trio.sleep_forever()  # the server closes the stream, which ends this (RFC 6455, section 7.1.1)
         self._scope.cancel()
 

@@ -20,8 +20,10 @@ from realtime_actors.transports._frames import (
     Event,
     FrameError,
     FrameReader,
+    SharedFrames,
     close_payload,
     encode_frame,
+    encode_message,
 )
 
 LIMIT = 1000
@@ -227,6 +229,20 @@ def test_what_is_sent_is_read_by_wsproto(payload: bytes, mask: bool, kind: int) 
 @pytest.mark.parametrize("size", [0, 125, 126, 0xFFFF, 0x10000])
 def test_sizes_of_frames(size: int) -> None:
     assert encode_frame(BINARY, bytes(size), mask=False) == frame(BINARY, bytes(size))
+
+
+def test_a_frame_for_many_is_made_once() -> None:
+    """As long as it is the same message, not one that is equal, and none that can change or is large."""
+    shared = SharedFrames()
+    message, other, changing, large = "é" * 100, b"x", bytearray(b"y"), bytes(1 << 20)
+    first = shared.of(message)
+    assert shared.of(message) is first
+    assert shared.of(other) == encode_frame(BINARY, other, mask=False)
+    assert shared.of(message) == first == encode_message(message, mask=False) == frame(TEXT, message.encode())
+    assert shared.of(changing) == frame(BINARY, b"y")  # pyright: ignore[reportArgumentType] - users do it
+    changing[0] = 0
+    assert shared.of(changing) == frame(BINARY, b"\0")  # pyright: ignore[reportArgumentType]
+    assert shared.of(large) is not shared.of(large)
 
 
 def test_masks_are_not_guessable() -> None:

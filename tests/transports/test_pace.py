@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from raw_peer import CONTINUATION, PING, TEXT, RawPeer, frame, raw_client
 from trio.testing import MockClock
 
-from realtime_actors.transports import ServerOptions, Upgrade, WebSocket, WebSocketOptions, serve
+from realtime_actors.transports import ServerOptions, StreamTransport, Upgrade, WebSocket, WebSocketOptions, serve
 from realtime_actors.transports._pace import Pace, TokenBucket
 from realtime_actors.transports._turns import Turns
 
@@ -64,13 +64,13 @@ def test_patience() -> None:
 
 
 @asynccontextmanager
-async def listening(handler: object, **limits: float) -> AsyncGenerator[int]:
+async def listening(transport: StreamTransport, handler: object, **limits: float) -> AsyncGenerator[int]:
     async def respond(_: object) -> Upgrade:
         return Upgrade(handler)  # pyright: ignore[reportArgumentType] - each test gives one that is
 
     options = ServerOptions(websocket=WebSocketOptions(close_timeout=1, **limits))  # pyright: ignore[reportArgumentType]
     async with trio.open_nursery() as nursery:
-        address = await nursery.start(partial(serve, respond, options=options))
+        address = await nursery.start(partial(serve, respond, transport=transport, options=options))
         yield address.port
         nursery.cancel_scope.cancel()
 
@@ -84,11 +84,13 @@ async def take(websocket: WebSocket, times: list[float]) -> None:
 @pytest.mark.parametrize(
     "limits", [{"max_frames_per_second": 100}, {"max_bytes_per_second": 100_000}], ids=["frames", "bytes"]
 )
-async def test_a_peer_that_sends_too_fast_is_held_back(limits: dict[str, float], autojump_clock: MockClock) -> None:
+async def test_a_peer_that_sends_too_fast_is_held_back(
+    transport: StreamTransport, limits: dict[str, float], autojump_clock: MockClock
+) -> None:
     """600 messages of 1 KB: 100 at once, the rest as fast as is allowed; nothing is lost, nobody is closed."""
     times: list[float] = []
     async with (
-        listening(partial(take, times=times), ping_interval=5, ping_timeout=0.5, **limits) as port,
+        listening(transport, partial(take, times=times), ping_interval=5, ping_timeout=0.5, **limits) as port,
         raw_client(port) as peer,
     ):
         start = trio.current_time()
@@ -108,10 +110,12 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("flood", list(FLOODS.values()), ids=list(FLOODS))
-async def test_a_peer_that_does_not_stop_is_closed(flood: bytes, autojump_clock: MockClock) -> None:
+async def test_a_peer_that_does_not_stop_is_closed(
+    transport: StreamTransport, flood: bytes, autojump_clock: MockClock
+) -> None:
     times: list[float] = []
     async with (
-        listening(partial(take, times=times), max_frames_per_second=100, rate_patience=3) as port,
+        listening(transport, partial(take, times=times), max_frames_per_second=100, rate_patience=3) as port,
         raw_client(port, trailing=frame(TEXT, b"x", mask=True, fin=False) if flood[0] == 0 else b"") as peer,
         trio.open_nursery() as nursery,
     ):
@@ -159,7 +163,7 @@ async def test_turns(apart: int) -> None:
     assert all(after[0] - before[0] >= apart for before, after in pairwise(taken))
 
 
-async def test_peers_that_send_much_at_the_same_moment() -> None:
+async def test_peers_that_send_much_at_the_same_moment(transport: StreamTransport) -> None:
     """What one of ten sent is parsed in a pass of the loop."""
     passes = Passes()
     arrived: list[tuple[int, str]] = []
@@ -170,7 +174,7 @@ async def test_peers_that_send_much_at_the_same_moment() -> None:
             arrived.append((passes.count, websocket.remote))
 
     much = frame(TEXT, b"x" * 1016, mask=True) * 16  # as much as is read at once
-    async with listening(handler, max_bytes_per_second=1e9) as port, AsyncExitStack() as stack:
+    async with listening(transport, handler, max_bytes_per_second=1e9) as port, AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(raw_client(port)) for _ in range(10)]
         await trio.testing.wait_all_tasks_blocked(0.02)
         trio.lowlevel.add_instrument(passes)
@@ -183,7 +187,7 @@ async def test_peers_that_send_much_at_the_same_moment() -> None:
     assert len({count for count, _ in arrived}) == len(set(arrived)) == 10
 
 
-async def test_others_run_while_empty_frames_are_parsed() -> None:
+async def test_others_run_while_empty_frames_are_parsed(transport: StreamTransport) -> None:
     """A peer's ten thousand frames in one read do not keep others waiting until all of them are parsed."""
     arrived = trio.Event()
     times: list[float] = []
@@ -194,7 +198,7 @@ async def test_others_run_while_empty_frames_are_parsed() -> None:
 
     flood = frame(TEXT, b"x", mask=True, fin=False) + frame(CONTINUATION, mask=True, fin=False) * 10_000
     turns = 0
-    async with listening(handler) as port, raw_client(port) as peer:
+    async with listening(transport, handler) as port, raw_client(port) as peer:
         await arrived.wait()
         await peer.send(flood + frame(CONTINUATION, mask=True))
         while not times:
