@@ -37,6 +37,7 @@ from realtime_actors.simulators.openai import (
 )
 from realtime_actors.simulators.script import load_script, read_script
 from realtime_actors.simulators.scripted import Reply, ScriptedBrain, buzz
+from realtime_actors.simulators.xai import XAISimulator, accept_grok_models
 
 __all__ = [
     "AzureOpenAISimulator",
@@ -68,8 +69,10 @@ __all__ = [
     "TranscriptionFailed",
     "Turn",
     "Twice",
+    "XAISimulator",
     "accept_any_deployment",
     "accept_any_key",
+    "accept_grok_models",
     "accept_omni_models",
     "accept_realtime_models",
     "buzz",

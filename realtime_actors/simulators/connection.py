@@ -88,8 +88,8 @@ class Connection:
             match effect:
                 case Send(event):
                     self.outbox.put(_encode(event))
-                case Generate(response):
-                    self._start(response, None)
+                case Generate(response, parts):
+                    self._start(response, parts)
                 case Cancel(response_id):
                     if response_id in self._scopes:
                         self._scopes[response_id].cancel()

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
-from realtime_actors.simulators.brain import Turn
+from realtime_actors.simulators.brain import Part, Turn
 from realtime_actors.simulators.steps import Step
 
 __all__ = [
@@ -55,9 +55,13 @@ class Send:
 
 @attrs.frozen
 class Generate:
-    """Ask the brain what this response says, and come back with its steps (`WireSession.generate`)."""
+    """Ask the brain what this response says, and come back with its steps (`WireSession.generate`).
+
+    `parts` is what it says, where that is given and the brain is not asked.
+    """
 
     response: Reply
+    parts: Sequence[Part] | None = None
 
 
 @attrs.frozen

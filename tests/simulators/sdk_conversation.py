@@ -94,22 +94,32 @@ class SDKConversation:
         done = await self.until("response.done")
         assert done.response.output[0].content[0].transcript == "It is noon."
 
-    async def a_cancel_an_interruption_and_an_error(self, delta: str) -> None:
-        """What ends replies before their end; `delta` is the type of event that shows that one is spoken."""
+    async def a_cancel_an_interruption_and_an_error(self, delta: str, *, reasons: bool = True) -> None:
+        """What ends replies before their end; `delta` is the type of event that shows that one is spoken.
+
+        `reasons`: whether the wire says why a reply was cancelled.
+        """
         await self.say("A story!")
         await self.connection.response.create()
         await self.until(delta)
         await self.connection.response.cancel()
-        assert (await self.until("response.done")).response.status_details.reason == "client_cancelled"
+        await self._cancelled("client_cancelled" if reasons else None)
         await self.say("A story!")
         await self.connection.response.create()
         await self.until(delta)
         await self.speak()
-        assert (await self.until("response.done")).response.status_details.reason == "turn_detected"
-        await self.connection.response.cancel(event_id="mine")  # of the reply to what was said
-        await self.until("response.done")
+        await self._cancelled("turn_detected" if reasons else None)
+        await self.until("response.created")  # the reply to what was said
+        await self.connection.response.cancel()
+        await self._cancelled("client_cancelled" if reasons else None)
         await self.connection.response.cancel(event_id="mine")
         assert (await self.until("error")).error.event_id == "mine"
+
+    async def _cancelled(self, reason: str | None) -> None:
+        response = (await self.until("response.done")).response
+        assert response.status == "cancelled"
+        if reason is not None:
+            assert response.status_details.reason == reason
 
 
 def conversational_brain() -> ScriptedBrain:
