@@ -13,9 +13,9 @@ from .client_events import ClientEvents
 from .errors import NotAnEvent, NotStarted, NotSupported
 from .feed import BACKLOG_BYTES, QUEUE_AHEAD, Feed, QueueStatistics
 from .missing import missing
-from .models import TOOL_TIMEOUT, RealtimeModelBase
+from .models import TOOL_TIMEOUT, RealtimeModelBase, tools_for
 from .server_events import ServerEvents
-from .session import AnyToolkit, Session, new_id, tools_of
+from .session import AnyToolkit, Session, new_id
 from .translation import native_client_event, server_event
 
 __all__ = ["RealtimeAgent"]
@@ -93,7 +93,7 @@ class RealtimeAgent:
         schemas = self.toolkit.get_json_schemas() if self.toolkit is not None else []
         session = Session(
             self.id,
-            NativeAgent(self.name, self.sys_prompt, model, tools_of(schemas, self._tool_timeout)),
+            NativeAgent(self.name, self.sys_prompt, model, tools_for(model, schemas, self._tool_timeout)),
             Feed(outgoing_queue, self._queue_ahead, self._backlog_bytes),
             _server_event,
             self.toolkit,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NoReturn
 
-from realtime_actors.agents import RealtimeAgent
+from realtime_actors.agents import RealtimeAgent, Tool
 from realtime_actors.events import AudioFormat as NativeAudioFormat
 from realtime_actors.events import Blob, ClientAudioAppend, ClientEvent, ClientImageAppend, ClientTextAppend
+from realtime_actors.providers import DashScopeRealtimeModel as NativeDashScope
 from realtime_actors.providers import OpenAIRealtimeModel as NativeOpenAI
 from realtime_actors.providers import RealtimeModel
 
@@ -19,10 +21,20 @@ from .message import AudioBlock, ImageBlock, TextBlock, ToolResultBlock
 from .session import Session, new_id, tools_of
 from .translation import model_event, native_client_event
 
-__all__ = ["DashScopeRealtimeModel", "GeminiRealtimeModel", "OpenAIRealtimeModel", "RealtimeModelBase"]
+__all__ = ["DashScopeRealtimeModel", "GeminiRealtimeModel", "OpenAIRealtimeModel", "RealtimeModelBase", "tools_for"]
+
+log = logging.getLogger("realtime_actors.agentscope")
 
 TOOL_TIMEOUT = 300.0
 """Seconds until the model is told that a tool did not finish."""
+
+
+def tools_for(model: RealtimeModel, schemas: list[dict[str, Any]] | None, timeout: float) -> list[Tool]:
+    """The tools that the model is told of. One that calls none is told of none, as there, but that is logged."""
+    if schemas and not model.capabilities.tools:
+        log.warning("%s calls no tools: the %d of the toolkit are left out", model.model_name, len(schemas))
+        return []
+    return tools_of(schemas, timeout)
 
 
 class RealtimeModelBase(ABC):
@@ -53,7 +65,8 @@ class RealtimeModelBase(ABC):
         if self._session is not None and not self._session.is_over:
             raise NotStarted("the model is connected already: disconnect it first, or make another")
         feed = Feed(outgoing_queue, QUEUE_AHEAD, BACKLOG_BYTES)
-        agent = RealtimeAgent(self.model_name, instructions, self.native(), tools_of(tools, TOOL_TIMEOUT))
+        model = self.native()
+        agent = RealtimeAgent(self.model_name, instructions, model, tools_for(model, tools, TOOL_TIMEOUT))
         self._session = Session(new_id(), agent, feed, model_event)
         await self._session.start()
 
@@ -127,21 +140,51 @@ class OpenAIRealtimeModel(RealtimeModelBase):
         )
 
 
+class DashScopeRealtimeModel(RealtimeModelBase):
+    """A Qwen-Omni realtime model on DashScope. Wrong values raise `InvalidModel`.
+
+    The models before qwen3.5, such as qwen3-omni-flash-realtime, take neither text nor tools: a text is answered by an
+    error event, tools are left out with a warning. For more settings, and for Singapore, give the agent a
+    `realtime_actors.providers.DashScopeRealtimeModel` instead.
+    """
+
+    support_input_modalities: ClassVar[list[str]] = ["text", "audio", "image"]
+    support_tools: bool
+    """Whether this model calls tools: those from qwen3.5 on do."""
+    websocket_url: str = "wss://dashscope.aliyuncs.com/api-ws/v1/realtime?model={model_name}"
+    input_sample_rate = NativeDashScope.input_rate
+    output_sample_rate = NativeDashScope.output_rate
+
+    def __init__(
+        self, model_name: str, api_key: str, voice: str = "Cherry", enable_input_audio_transcription: bool = True
+    ) -> None:
+        self.model_name = model_name
+        self.voice = voice
+        self.enable_input_audio_transcription = enable_input_audio_transcription
+        self.websocket_url = self.websocket_url.replace("{model_name}", str(model_name))
+        self._api_key = api_key
+        self.support_tools = self.native().capabilities.tools
+
+    def native(self) -> NativeDashScope:
+        """The configuration as `realtime_actors.providers` has it. Raises `InvalidModel`."""
+        return NativeDashScope(
+            model_name=self.model_name,
+            api_key=self._api_key,
+            voice=self.voice,
+            enable_input_audio_transcription=self.enable_input_audio_transcription,
+            url=self.websocket_url,
+        )
+
+
 class _NotYet(RealtimeModelBase):
     """There to be imported, so that a program that can use one of several models runs with those that are here."""
 
     def __init__(self, *args: object, **options: object) -> NoReturn:
-        raise NotSupported(
-            f"{type(self).__name__} is not here yet: use OpenAIRealtimeModel, or keep AgentScope for this model"
-        )
+        raise NotSupported(f"{type(self).__name__} is not here yet: use another, or keep AgentScope for this model")
 
     def native(self) -> NoReturn:
         """None."""
         raise NotSupported(f"{type(self).__name__} is not here yet")
-
-
-class DashScopeRealtimeModel(_NotYet):
-    """Not here yet: making one raises `NotSupported`."""
 
 
 class GeminiRealtimeModel(_NotYet):
