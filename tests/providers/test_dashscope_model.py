@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import trio
 
 from realtime_actors.events import Configure, ToolSpec
 from realtime_actors.providers import DashScopeRealtimeModel, InvalidModel, Manual, SemanticVAD, ServerVAD
@@ -165,3 +168,12 @@ def test_a_refused_handshake() -> None:
     arrears = model().refusal(400, b'{"code": "Arrearage", "message": "Access denied."}')
     assert arrears is not None
     assert arrears.kind == "quota"
+
+
+def test_the_document_s_configuration_is_one() -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "providers" / "dashscope.md"
+    namespace: dict[str, Any] = {}
+    for snippet in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(snippet, page.name, "exec"), namespace)  # noqa: S102 - it is our own
+    assert namespace["model"].endpoint().startswith("wss://dashscope-intl.aliyuncs.com/")
+    trio.run(namespace["serve"], 0.05)

@@ -251,7 +251,7 @@ class Response:
         return self._text_tokens + self._audio_tokens()
 
     def _audio_tokens(self) -> int:
-        """Generated audio is 12.5 tokens a second, as in the documented examples."""
+        """Of generated audio: 12.5 a second, about."""
         return round(self._audio_bytes / (2 * self.rate) * 12.5)
 
     def _usage(self) -> Json:
