@@ -318,13 +318,12 @@ class GeminiProtocol(JSONProtocol):
             self._stale = self._pushed = False
             return said
         began, reply = self._begin()
-        said += began
+        said += began + reply.ended() + self._hearing.finish()
         for use in uses:
             self._asking.called(use.id)
             item_id = self._new_id("item")
             said.append(ModelResponseToolUseDelta(reply.id, item_id, use))
             said.append(ModelResponseToolUseDone(reply.id, item_id, use))
-        said += self._hearing.finish()
         return said + self._end("completed")
 
     def _calls_cancelled(self, value: Message) -> Decoded:

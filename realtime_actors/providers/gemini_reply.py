@@ -67,6 +67,7 @@ class Reply:
     def ended(self) -> Decoded:
         """Nothing of it comes any more."""
         said = self.generated()
-        if self._words:
-            said.append(ModelResponseAudioTranscriptDone(self.id, self.item_id, "".join(self._words).strip()))
+        words, self._words = self._words, []
+        if words:
+            said.append(ModelResponseAudioTranscriptDone(self.id, self.item_id, "".join(words).strip()))
         return said

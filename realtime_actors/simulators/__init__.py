@@ -26,6 +26,7 @@ from realtime_actors.simulators.brain import (
 )
 from realtime_actors.simulators.dashscope import DashScopeSimulator, accept_omni_models
 from realtime_actors.simulators.errors import ScriptError, SimulatorError, TranscriptionFailed
+from realtime_actors.simulators.gemini import GeminiSimulator, accept_live_models
 from realtime_actors.simulators.openai import (
     AzureOpenAISimulator,
     OpenAISimulator,
@@ -49,6 +50,7 @@ __all__ = [
     "Endless",
     "ErrorEvent",
     "Fail",
+    "GeminiSimulator",
     "Incomplete",
     "Midpoint",
     "Midway",
@@ -73,6 +75,7 @@ __all__ = [
     "accept_any_deployment",
     "accept_any_key",
     "accept_grok_models",
+    "accept_live_models",
     "accept_omni_models",
     "accept_realtime_models",
     "buzz",

@@ -46,6 +46,7 @@ class Connection:
         lifetime: seconds until the session expires.
         speed: see `Speaker`.
         idle: seconds without a frame from the client after which it is closed.
+        binary: whether the server's messages go in binary frames.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Connection:
         speed: float,
         lifetime: float,
         idle: float = math.inf,
+        binary: bool = False,
     ) -> None:
         self._websocket = websocket
         self._session = session
@@ -64,6 +66,7 @@ class Connection:
         self._speed = speed
         self._lifetime = lifetime
         self._idle = idle
+        self._binary = binary
         self._scopes: dict[str, trio.CancelScope] = {}
         self._hearing: dict[str, trio.Event] = {}
         self._closing = False
@@ -87,7 +90,7 @@ class Connection:
         for effect in effects:
             match effect:
                 case Send(event):
-                    self.outbox.put(_encode(event))
+                    self.outbox.put(_encode(event, binary=self._binary))
                 case Generate(response, parts):
                     self._start(response, parts)
                 case Cancel(response_id):
@@ -206,8 +209,9 @@ class Connection:
             del self._scopes[response.id]
 
 
-def _encode(event: dict[str, Any]) -> str:
-    return orjson.dumps(event).decode()
+def _encode(event: dict[str, Any], *, binary: bool) -> str | bytes:
+    frame = orjson.dumps(event)
+    return frame if binary else frame.decode()
 
 
 def _is_deep(value: object, depth: int = 0) -> bool:

@@ -69,6 +69,8 @@ class Simulator(ABC):
     """Where on the server the WebSocket is."""
     max_message: ClassVar[int]
     """Bytes of the largest frame a client may send; a larger one closes the connection with 1009."""
+    binary: ClassVar[bool] = False
+    """Whether the server's messages go in binary frames."""
 
     brain: Brain
     host: str = "127.0.0.1"
@@ -137,7 +139,13 @@ class Simulator(ABC):
     async def converse(self, websocket: WebSocket, session: WireSession) -> None:
         """Run this session until one side closes."""
         connection = Connection(
-            websocket, session, self.brain, speed=self.speed or math.inf, lifetime=self.lifetime, idle=self.idle
+            websocket,
+            session,
+            self.brain,
+            speed=self.speed or math.inf,
+            lifetime=self.lifetime,
+            idle=self.idle,
+            binary=self.binary,
         )
         self._open.add(connection)
         try:
