@@ -27,9 +27,9 @@ _ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+/?")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def number(_: click.Context, __: click.Parameter, value: float) -> float:
+def number(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
     """An option's callback: refuses what is a float, but no number."""
-    if math.isnan(value):
+    if value is not None and math.isnan(value):
         raise click.BadParameter("nan is not a number.")
     return value
 

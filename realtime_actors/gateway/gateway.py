@@ -179,7 +179,10 @@ class Gateway(Actor):
             return Response.text(405, "only GET is answered here", allow="GET, HEAD")
         if request.path == DEBUG_PATH:
             return await show_actors(request, self.settings, self.context.tree)
-        return part or health(sessions=len(self._frontends), max_sessions=self.settings.max_sessions)
+        settings = self.settings
+        return part or health(
+            sessions=len(self._frontends), max_sessions=settings.max_sessions, providers=settings.providers
+        )
 
     async def _admit(self, request: Request) -> Admission | Refusal:
         admission = admit(request, self.settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -45,9 +45,15 @@ def load_page() -> Mapping[str, Response]:
     return {**parts, "/": parts["/index.html"]}
 
 
-def health(*, sessions: int, max_sessions: int) -> Response:
-    """What a load balancer reads at `/healthz`."""
-    body = {"status": "ok", "sessions": sessions, "max_sessions": max_sessions, "version": __version__}
+def health(*, sessions: int, max_sessions: int, providers: Sequence[str]) -> Response:
+    """What a load balancer reads at `/healthz`, and the page: whose models there are to choose from."""
+    body = {
+        "status": "ok",
+        "sessions": sessions,
+        "max_sessions": max_sessions,
+        "providers": providers,
+        "version": __version__,
+    }
     headers = {"content-type": "application/json", "cache-control": "no-store"}
     return Response(headers=headers, body=orjson.dumps(body))
 

@@ -65,6 +65,9 @@ class GatewaySettings:
     allowed_origins: tuple[str, ...] = attrs.field(default=(), converter=_origins)
     """Web pages (`https://example.com`) that may connect, beside those that come from this very host and port
     and programs that send no Origin. `*` is every page."""
+    providers: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
+    """What a frontend may ask for as `config.model_provider`, the usual one first, if the agent factory leaves it a
+    choice: `/healthz` says so, and the page offers it."""
     max_sessions: int = attrs.field(default=200, validator=_at_least(1))
     """Frontends at a time; more are closed with 1013."""
     max_sessions_per_user: int | None = attrs.field(default=None, validator=_at_least(1))

@@ -10,7 +10,7 @@ from realtime_actors.cli.providers import PROVIDERS
 
 __all__ = ["serve"]
 
-_KEYS = "; ".join(f"{name}: {' or '.join(provider.key_variables)}" for name, provider in PROVIDERS.items())
+_KEYS = "; ".join(f"{name}: {provider}" for name, provider in PROVIDERS.items())
 
 
 @click.command(
@@ -21,6 +21,9 @@ Examples:
   realtime-actors serve --tools mypackage.tools:all_tools
   realtime-actors serve --host 0.0.0.0 --certificate fullchain.pem --private-key key.pem
   OPENAI_API_KEY=any realtime-actors serve --url ws://127.0.0.1:9000/v1/realtime
+  GEMINI_API_KEY=... realtime-actors serve --provider gemini
+  AZURE_OPENAI_API_KEY=... AZURE_OPENAI_ENDPOINT=https://me.openai.azure.com realtime-actors serve --provider azure
+  realtime-actors serve --provider openai --provider dashscope      # frontends choose
 """
 )
 @click.option(

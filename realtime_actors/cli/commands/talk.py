@@ -52,6 +52,7 @@ Examples:
     metavar="EVENTS.jsonl",
     help="Write every event sent and received, with its time, one JSON object a line.",
 )
+@click.option("--provider", metavar="NAME", help="Whose model, where the gateway has several (`serve --provider`).")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -72,6 +73,7 @@ def talk(
     token: str | None,
     save: Path | None,
     events: Path | None,
+    provider: str | None,
     timeout: float,
     verbose: int,
 ) -> None:
@@ -100,6 +102,7 @@ def talk(
         interruption=interruption,
         save=save,
         events=events,
+        provider=provider,
         timeout=timeout,
     )
     run(partial(hold, plan), verbose=verbose, terminated=143)

@@ -11,6 +11,7 @@ from realtime_actors.cli.servers.gateway import host as host_gateway
 from realtime_actors.cli.servers.simulator import serving, speech_brain
 from realtime_actors.gateway import GatewaySettings
 from realtime_actors.providers import OpenAIRealtimeModel
+from realtime_actors.simulators import OpenAISimulator
 
 __all__ = ["demonstrate"]
 
@@ -39,7 +40,7 @@ async def demonstrate(
         close_timeout=CLOSE_TIMEOUT,
     )
     # A person reads it: what was heard stands before the answer, as OpenAI does not always have it.
-    async with serving(speech_brain(), host="127.0.0.1", port=0, speed=speed, transcripts="before") as simulator:
+    async with serving(OpenAISimulator(brain=speech_brain(), speed=speed, transcripts="before")) as simulator:
         # The simulator takes any key; this one is no secret.
         model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="demo", url=simulator.url)
 

@@ -60,6 +60,7 @@ async def serve_agents(options: Mapping[str, Any]) -> None:
     first, *others = dict.fromkeys(serving.providers)
     models = {first: _model(first, model_name=serving.model, voice=serving.voice, url=serving.url)}
     models |= {name: _model(name) for name in others}
+    settings = attrs.evolve(serving.settings, providers=tuple(models))
     agents = Agents(models, serving.name, serving.instructions, load_tools(serving.tools))
     with_models = ", ".join(f"{model.model_name} of {PROVIDERS[name].title}" for name, model in models.items())
 
@@ -74,21 +75,22 @@ async def serve_agents(options: Mapping[str, Any]) -> None:
             "Ctrl-C ends it."
         )
 
-    await host_gateway(agents, serving.settings, announce)
+    await host_gateway(agents, settings, announce)
 
 
 def _model(
     name: str, *, model_name: str | None = None, voice: str | None = None, url: str | None = None
 ) -> RealtimeModel:
-    """A provider's model with the key from its environment variable. Raises `CommandFailed` or `InvalidModel`."""
-    provider = PROVIDERS[name]
-    keys = (os.environ.get(variable, "").strip() for variable in provider.key_variables)
-    key = next(filter(None, keys), None)
-    if key is None:
-        variables = " or ".join(provider.key_variables)
+    """A provider's model, with what the environment says. Raises `CommandFailed` or `InvalidModel`."""
+    provider, environment = PROVIDERS[name], {name: value.strip() for name, value in os.environ.items()}
+    found = [(field, environment[variable]) for variable, field in provider.keys.items() if environment.get(variable)]
+    if not found:
         raise CommandFailed(
-            f"{variables} is not set, and {provider.title} wants a key: set it, or run `realtime-actors demo`, which "
+            f"{provider} is not set, and {provider.title} wants a key: set it, or run `realtime-actors demo`, which "
             "needs none."
         )
+    given: dict[str, str | None] = {"model_name": model_name, "voice": voice, "url": url}
+    given |= {field: environment.get(variable) or None for variable, field in provider.settings.items()}
+    given |= dict(found[:1])
     make: type[RealtimeModel] = getattr(realtime_actors.providers, provider.model_class)
-    return make(model_name=model_name or provider.model_name, api_key=key, voice=voice or provider.voice, url=url)
+    return make(**{field: value for field, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]

@@ -68,6 +68,8 @@ class Plan:
     """A WAV file to say over the reply."""
     save: Path | None = None
     events: Path | None = None
+    provider: str | None = None
+    """Whose model to ask for, of those that the gateway has."""
     timeout: float = 60.0
     """Seconds for the server to get ready, and again for the answer once all is said."""
 
@@ -156,7 +158,8 @@ class _Conversation:
 
     async def _open(self) -> None:
         self.screen.status("waiting for the agent")
-        await self._send(ClientSessionCreate())
+        provider = self.plan.provider
+        await self._send(ClientSessionCreate({} if provider is None else {"model_provider": provider}))
         with trio.move_on_after(self.plan.timeout) as limit:
             await self._ready.wait()
         if limit.cancelled_caught:
