@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 from typing import Any
 
@@ -402,25 +403,38 @@ class TestThreads:
                 await talk.agent.wait_stopped()
                 assert ended == [True]
 
-    async def test_a_call_that_waits_for_a_thread_and_is_cancelled_is_never_begun(self) -> None:
-        release = threading.Event()
+    async def test_a_call_that_waits_for_a_thread_and_is_cancelled_is_never_begun(self, mock_clock: MockClock) -> None:
+        """The clock stands still until all threads are taken, however long the machine needs for that."""
+        release, taken, freed = threading.Event(), threading.Event(), threading.Event()
         begun: list[int] = []
+        ended: list[int] = []
 
         @tool(timeout=0.1)
         def block(number: int) -> str:
             """Blocks."""
             begun.append(number)
-            release.wait(5)
+            if len(begun) == 32:
+                taken.set()
+            release.wait(60)
+            ended.append(number)
+            if len(ended) == 32:
+                freed.set()
             return ""
 
         numbered = [Call("block", '{"number": %d}' % number) for number in range(32)]  # noqa: UP031 - braces
-        with trio.fail_after(5):
-            async with talking(numbered, numbered, FINE, tools=[block]) as talk:
-                talk.say("Go!")
-                assert all("did not finish" in output for output in outputs(await talk.reply(3)))
-                release.set()
-                await talk.agent.stop()
-                assert sorted(begun) == list(range(32))
+        async with talking(numbered, numbered, FINE, tools=[block]) as talk:
+            talk.say("Go!")
+            assert await trio.to_thread.run_sync(taken.wait, 60)
+            mock_clock.autojump_threshold = 0
+            results = outputs(await talk.reply(3))
+            mock_clock.autojump_threshold = math.inf  # real threads end in real time
+            assert len(results) == 64
+            assert all("did not finish" in output for output in results)
+            release.set()
+            assert await trio.to_thread.run_sync(freed.wait, 60)
+            await wait_all_tasks_blocked(0.05)  # whoever still waited for a thread would have one now
+            await talk.agent.stop()
+            assert sorted(begun) == list(range(32))
 
     async def test_a_plain_function_that_hands_back_a_coroutine(self) -> None:
         @tool
