@@ -211,7 +211,9 @@ class DashScopeProtocol(OpenAIProtocol):
         response_id = message.get("response_id")
         if isinstance(response_id, str) and response_id in self._ended:
             return []
-        return super()._read(message)
+        kind = message.get("type")
+        decoder = self.decoders.get(kind) if isinstance(kind, str) else None
+        return decoder(self, message) if decoder is not None else super()._read(message)
 
     def _session_updated(self, message: Message) -> Decoded:
         self._settle(Configure)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -447,3 +449,61 @@ class TestPictures:
         assert len(sent(protocol, picture)) == 2
         decode(protocol, COMMITTED)
         assert len(sent(protocol, AppendAudio(bytes(2)), picture)) == 2
+
+
+class TestFramesOfTheSDK:
+    """Our frames are those of DashScope's own SDK (2.0.2), which has no types to check them with."""
+
+    @pytest.fixture
+    def sdk(self) -> Any:
+        """A conversation whose `sent` are the frames that it would have sent, without the ids of events."""
+        omni: Any = importlib.import_module("dashscope.audio.qwen_omni")
+        conversation = omni.OmniRealtimeConversation(
+            model="m", callback=omni.OmniRealtimeCallback(), url="ws://h", api_key=KEY
+        )
+        conversation.sent = []
+        conversation.modalities = [omni.MultiModality.TEXT, omni.MultiModality.AUDIO]
+
+        def send(data: str) -> None:
+            frame = orjson.loads(data)
+            del frame["event_id"]
+            conversation.sent.append(frame)
+
+        conversation.ws = SimpleNamespace(sock=SimpleNamespace(connected=True), send=send)
+        return conversation
+
+    def test_commands(self, sdk: Any, protocol: WireProtocol) -> None:
+        sdk.append_audio("AAAA")
+        sdk.append_video("/9j/")
+        sdk.commit()
+        sdk.create_item({"type": "function_call_output", "call_id": "call_1", "output": "21"})
+        sdk.create_response()
+        sdk.cancel_response()
+        ours = sent(
+            protocol,
+            AppendAudio(bytes(3)),
+            AppendImage("i", b"\xff\xd8\xff", "image/jpeg"),
+            CommitAudio("c"),
+            AppendToolResult("o", "call_1", "f", "21"),
+            CreateResponse("r"),
+            CancelResponse("x", "resp_1"),
+        )
+        for frame in ours:
+            frame.pop("event_id", None)
+        sdk.sent[4].pop("response")  # {"instructions": null}: documented as optional
+        assert ours == sdk.sent
+
+    def test_session(self, sdk: Any) -> None:
+        """We leave out what is to be as it is; `pcm` is the documents' name of late for the SDK's `pcm16`."""
+        sdk.update_session(
+            sdk.modalities,
+            voice="Cherry",
+            instructions="Be brief.",
+            prefix_padding_ms=300,
+            turn_detection_threshold=0.2,
+            turn_detection_silence_duration_ms=800,
+        )
+        model = DashScopeRealtimeModel(api_key=KEY, voice="Cherry", turn_detection=ServerVAD(0.2, 300, 800))
+        [update] = sent(model.protocol(), CONFIGURE)
+        formats = {"input_audio_format": "pcm16", "output_audio_format": "pcm16"}
+        assert {**update["session"], **formats} == sdk.sent[0]["session"]
