@@ -2,9 +2,11 @@
 
 import contextlib
 import struct
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -13,6 +15,7 @@ from trio.testing import MockClock
 
 from realtime_actors.transports import (
     ConnectionClosed,
+    DirectTransport,
     ServerOptions,
     StreamTransport,
     Upgrade,
@@ -87,13 +90,19 @@ def we_serve(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
+async def receive_one(websocket: WebSocket) -> None:
+    assert await websocket.receive() == "hello"
+
+
 async def test_pings_are_answered_when_nobody_receives_any_more(
     autojump_clock: MockClock, transport: StreamTransport, we_serve: bool
 ) -> None:
     async with between(transport, we_serve=we_serve) as (websocket, peer):
-        for number in range(3):
-            await peer.send(frame(TEXT, b"hello", mask=we_serve))
-            assert await websocket.receive() == "hello"
+        for number in range(4):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive_one, websocket)
+                await trio.sleep(number % 2)  # before it comes
+                await peer.send(frame(TEXT, b"hello", mask=we_serve))
             start = trio.current_time()
             await peer.send(frame(PING, b"%d" % number, mask=we_serve))
             assert await peer.read_frame() == (PONG, b"%d" % number)
@@ -134,7 +143,7 @@ async def test_those_who_wait_in_turn_get_a_message_each(autojump_clock: MockClo
                 start = trio.current_time()
                 await peer.send(frame(TEXT, b"one") + frame(TEXT, b"two"))
             assert sorted(map(str, got)) == ["one", "two"]
-            assert trio.current_time() - start < SOON
+            assert trio.current_time() - start < 0.04  # at once, not when the background would
 
 
 async def test_no_cancellation_of_receive_loses_or_repeats_anything(
@@ -168,6 +177,57 @@ async def test_no_cancellation_of_receive_loses_or_repeats_anything(
                 received.append(await websocket.receive())
     assert received == messages
     assert attempts > len(messages)
+
+
+async def test_a_cancelled_receive_leaves_nothing_unparsed(
+    autojump_clock: MockClock, transport: StreamTransport
+) -> None:
+    """Of much that came in one read, which waits for its turn; and nothing comes after it."""
+    heap = frame(BINARY, bytes(1000)) * 20
+    async with between(transport, we_serve=False) as (websocket, peer):
+        for passes in range(10):
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(websocket.receive)
+                    await trio.testing.wait_all_tasks_blocked()
+                    await peer.send(heap)
+                    for _ in range(passes):
+                        await trio.lowlevel.checkpoint()
+                    scope.cancel()
+            with trio.fail_after(SOON):
+                while websocket.statistics().messages_received < (passes + 1) * 20:
+                    await websocket.receive()
+                while websocket.statistics().unread_messages:
+                    await websocket.receive()
+
+
+@attrs.define(eq=False)
+class Steps(trio.abc.Instrument):
+    """Counts how often tasks were woken, by the name of what they run."""
+
+    counts: Counter[str] = attrs.field(factory=Counter[str])
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.counts[task.name.rpartition(".")[2]] += 1
+
+
+async def test_in_a_steady_stream_only_the_receiver_wakes(autojump_clock: MockClock) -> None:
+    """Also after nobody had come for a while, and the background had read."""
+    steps = Steps()
+    async with between(DirectTransport(), we_serve=False) as (websocket, peer):
+        await trio.sleep(SOON)
+        trio.lowlevel.add_instrument(steps)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream, peer)
+            for _ in range(100):
+                assert await websocket.receive() == "hello"
+    assert steps.counts["_read_in_background"] < 10
+
+
+async def stream(peer: RawPeer) -> None:
+    for _ in range(100):
+        await trio.sleep(0.02)
+        await peer.send(frame(TEXT, b"hello"))
 
 
 async def test_pings_that_cannot_be_answered_do_not_pile_up(
