@@ -290,6 +290,19 @@ class TestConnection:
             talk.say("Are you there?")
             assert statuses(await talk.reply()) == ["completed"]
 
+    async def test_a_connection_lost_during_a_commit(self, autojump_clock: trio.abc.Clock) -> None:
+        """What waited for it goes to the next one, which has nothing to wait for."""
+        model = attrs.evolve(NEWER, turn_detection=Manual())
+        async with talking([Say("Yes?")], model=model, commit_seconds=10_000) as talk:
+            await talk.speak(SPEECH)
+            talk.tell(ClientAudioCommit("s1"), ClientTextAppend("s1", "Hi"))
+            await wait_all_tasks_blocked()
+            began = trio.current_time()
+            talk.drop()
+            await talk.probe.until(ServerSessionUpdated)
+            assert statuses(await talk.reply()) == ["completed"]
+            assert trio.current_time() - began < 1
+
     async def test_who_is_silent_for_long_is_connected_again(self, autojump_clock: trio.abc.Clock) -> None:
         """The service closes a session in which nothing happens for about five minutes."""
         async with talking([Say("Yes?")]) as talk:

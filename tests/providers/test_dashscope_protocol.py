@@ -354,6 +354,16 @@ class TestErrors:
             ModelError("invalid_request_error", "", "Voice 'X' is not supported.")
         ]
 
+    def test_an_error_during_the_reply_is_not_about_the_request_for_it(self, protocol: WireProtocol) -> None:
+        protocol.encode(CreateResponse("req_1"))
+        [_, failure] = decode(protocol, created(), error("Hm."))
+        assert isinstance(failure, ModelError)
+
+    def test_a_request_that_is_refused(self, protocol: WireProtocol) -> None:
+        protocol.encode(CreateResponse("req_1"))
+        [failed] = decode(protocol, error("Nothing to answer."))
+        assert failed == RequestFailed("req_1", "invalid_request_error", "", "Nothing to answer.")
+
     def test_a_failure_of_the_server_is_no_refusal_of_the_configuration(self, protocol: WireProtocol) -> None:
         protocol.encode(CONFIGURE)
         [failure] = decode(protocol, error("Try again.", type="server_error"))
