@@ -1,6 +1,6 @@
 """What `realtime-actors demo` runs, in this process: a simulated model, agents with tools, a gateway."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -55,11 +55,14 @@ async def open_demo(
     allowed_origins: tuple[str, ...] = (),
     key: str = "demo",
     detection: TurnDetection | None = None,
+    providers: Sequence[str] = ("openai",),
 ) -> AsyncGenerator[Demo]:
     """A demo with local speech, or with another brain."""
     brain = SpeechBrain() if brain is None else brain
     simulator = OpenAISimulator(brain=brain, seed=1)
-    settings = GatewaySettings(port=0, token=token, allowed_origins=allowed_origins, close_timeout=0.5)
+    settings = GatewaySettings(
+        port=0, token=token, providers=tuple(providers), allowed_origins=allowed_origins, close_timeout=0.5
+    )
     async with trio.open_nursery() as nursery:
         if isinstance(brain, SpeechBrain):
             await brain.prepare()
@@ -68,7 +71,8 @@ async def open_demo(
             model_name="gpt-realtime", api_key=key, url=simulator.url, turn_detection=detection or ServerVAD()
         )
         async with open_runtime() as runtime:
-            demo = Demo(runtime, simulator, Agents(model, "Friday", "Be brief.", DEMO_TOOLS), settings)
+            models = {name: attrs.evolve(model, model_name=f"gpt-realtime-{name}") for name in providers}
+            demo = Demo(runtime, simulator, Agents(models, "Friday", "Be brief.", DEMO_TOOLS), settings)
             await demo.start_gateway()
             yield demo
         nursery.cancel_scope.cancel()

@@ -67,6 +67,7 @@ async def talk(
     token: str | None = None,
     key: str = "demo",
     complaints: bool = False,
+    providers: Sequence[str] = ("openai",),
 ) -> AsyncGenerator[Talk]:
     """The page, open and ready; its microphone says `speech` (see `write_speech`) when it is switched on.
 
@@ -75,7 +76,7 @@ async def talk(
     if flags is None:
         flags = fake_microphone(write_speech(directory / "speech.wav", *speech) if speech else None)
     async with (
-        open_demo(brain, token=token, key=key) as demo,
+        open_demo(brain, token=token, key=key, providers=providers) as demo,
         open_chromium(directory / "profile", *flags) as browser,
     ):
         tab = await browser.open(demo.url)

@@ -238,3 +238,23 @@ async def test_nothing_is_cut_off(tmp_path: Path, size: Sequence[int]) -> None:
         assert await tab.evaluate(outside) == []
         assert await tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert await tab.evaluate("document.querySelector('#conversation').scrollWidth <= innerWidth")
+
+
+async def test_one_of_several_providers_is_chosen(tmp_path: Path) -> None:
+    async with talk(tmp_path, brain=hello()) as talking:
+        await talking.tab.until("document.querySelector('#provider').options.length === 1")
+        assert await talking.tab.evaluate("document.querySelector('#provider').hidden")
+    async with talk(tmp_path, brain=hello(), providers=("alpha", "beta")) as talking:
+        tab = talking.tab
+        await tab.until("!document.querySelector('#provider').hidden")
+        await tab.evaluate("globalThis.created = []; realtime.client.on('sent', (event) => created.push(event)); null")
+        await tab.evaluate(
+            "(() => { const select = document.querySelector('#provider'); select.value = 'beta'; "
+            "select.dispatchEvent(new Event('change')); })()"
+        )
+        await tab.until("created.some((event) => event.type === 'client_session_create')")
+        await tab.until(READY)
+        assert await tab.evaluate("created[0].config.model_provider") == "beta"
+        await talking.type("hello")
+        await tab.until("stops.length === 1 && !stops[0].flushed")
+        assert await talking.words("agent") == ["Hello to you."]

@@ -68,6 +68,20 @@ client.on("state", ({ state, code, reason }) => {
 $("connect").onclick = () => (client.state === "ended" ? client.createSession() : client.connect());
 globalThis.addEventListener("online", () => client.state === "waiting" && client.connect());
 
+/** Where the gateway has models of several providers, one may be chosen: the session begins anew with it. */
+async function offerProviders() {
+  const answer = await fetch("healthz").catch(() => null);
+  const { providers = [] } = answer?.ok ? await answer.json() : {};
+  const select = $("provider");
+  select.replaceChildren(...providers.map((name) => new Option(name)));
+  select.hidden = providers.length < 2;
+  select.onchange = () => {
+    client.config = { ...client.config, model_provider: select.value };
+    wasReady = false;
+    client.connect();
+  };
+}
+
 function askForToken() {
   const isRetry = client.token !== "";
   $("token-words").textContent = isRetry
@@ -292,3 +306,4 @@ function showProblemIfAny() {
 /** For the browser's console, and for tests. */
 globalThis.realtime = { client, conversation, microphone, player };
 client.connect();
+offerProviders();
