@@ -16,7 +16,7 @@ import msgpack  # pyright: ignore[reportMissingTypeStubs] # has none
 import numpy as np
 import pytest
 import trio
-from chromium import Tab, fake_microphone, open_chromium
+from chromium import PATIENCE, Tab, fake_microphone, open_chromium
 from demo_stack import Demo, open_demo, write_speech
 from relay import open_relay
 
@@ -217,11 +217,11 @@ async def test_hold(tmp_path: Path) -> None:
         assert abs(sounded - 2 * ms) < 4 * 30  # each time it begins again 20 ms later; what fades out is said again
         assert len(gaps) == 3
         assert await tab.evaluate("starts.map((start) => start.id)") == ["a", "b"]
-        await tab.evaluate("player.play('c', pcm); null")
+        await tab.evaluate("for (let i = 0; i < 5; i++) player.play('c', pcm); null")
         await tab.until("starts.length === 3")
         await tab.evaluate("player.hold(); player.flush(); null")
         assert not await tab.evaluate("player.isHeld || player.isSpeaking || Math.round(player.queuedMs)")
-        assert await tab.evaluate("stops[2].flushed && stops[2].playedMs < 500")
+        assert await tab.evaluate(f"stops[2].flushed && stops[2].playedMs < {5 * ms}")
 
 
 async def test_a_false_start(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ async def test_a_false_start(tmp_path: Path) -> None:
         assert await tab.evaluate("[noises, held]") == [2, [True, "resumed"]]
         sounded, (gap,) = await silences(tab)
         assert abs(sounded - ms) < 30
-        assert 480 < gap < 800
+        assert 480 < gap < 5000
 
 
 async def test_reconnect(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ async def test_reconnect(tmp_path: Path) -> None:
         assert await tab.evaluate("client.sessionId") == "kept"
         assert await tab.evaluate("client.close(); client.state") == "idle"
         assert not await tab.evaluate("client.sendText('nobody hears it')")
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             while (await copy.demo.status()).sessions:  # noqa: ASYNC110 - the state is another actor's
                 await trio.sleep(0.01)
 
@@ -279,13 +279,13 @@ async def test_a_gateway_that_has_vanished(tmp_path: Path) -> None:
     """A socket whose other end is gone without a word is noticed in time, and given up for a new one."""
     async with copied(tmp_path, ScriptedBrain()) as copy, open_relay(copy.demo.settings.port) as relay:
         tab = copy.tab
-        await copy.begin(url=relay.url, heartbeat={"every": 150, "within": 300})
+        await copy.begin(url=relay.url, heartbeat={"every": 150, "within": 2000})
         await trio.sleep(1.0)
         assert await tab.evaluate("client.state") == "ready"  # silence is not yet the end
         relay.stop()
         await tab.evaluate("globalThis.stopped = performance.now(); null")
         await tab.until("client.state === 'waiting'")
-        assert await tab.evaluate("performance.now() - stopped") < 2000
+        assert await tab.evaluate("performance.now() - stopped") < 10_000
         assert await tab.evaluate("states.at(-1).reason") == "no answer"
         relay.go_on()
         await tab.until("client.state === 'ready'")
