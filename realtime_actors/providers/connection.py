@@ -139,8 +139,9 @@ class ProviderConnection(Actor):
     _patience: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     # Whether this socket's session has been accepted, be it with a configuration that was changed since.
     _accepted: bool = attrs.field(init=False, default=False)
-    # With which the provider goes on with the session on another socket.
+    # With which the provider goes on with the session on another socket; and the one with which this socket was opened.
     _handle: str = attrs.field(init=False, default="", repr=False)
+    _resuming: str = attrs.field(init=False, default="", repr=False)
 
     async def started(self) -> None:
         """Begin to connect, in the background."""
@@ -270,10 +271,10 @@ class ProviderConnection(Actor):
 
     async def _connect(self) -> TransportError:
         """Open a socket and serve it. Returns why it ended; raises `ProviderRefused` if that is final."""
+        self._resuming = self._handle
+        url = self.model.resuming(self._resuming) if self._resuming else self.model.endpoint()
         try:
-            async with self.transport.connect(
-                self.model.endpoint(), headers=self.model.headers(), options=self.options
-            ) as socket:
+            async with self.transport.connect(url, headers=self.model.headers(), options=self.options) as socket:
                 return await self._serve(socket)
         except HandshakeRejected as error:
             refusal = self.model.refusal(error.status, error.body)
@@ -346,7 +347,9 @@ class ProviderConnection(Actor):
         self._awaited, self._accepted, self._patience.deadline = None, True, float("inf")
         self._number += 1
         self._ready.set()
-        await self._inform(ConnectionReady(self._number, bool(self._handle)))
+        # A wire that has forgotten the session names another at once.
+        remembers = bool(self._resuming) and self._handle == self._resuming
+        await self._inform(ConnectionReady(self._number, remembers))
 
     async def _inform(self, event: ModelEvent | ModelNotice | ConnectionReady | ConnectionLost) -> None:
         """Tell the owner. While it has no room the socket is not read: the provider feels back pressure."""
