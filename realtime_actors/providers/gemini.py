@@ -127,6 +127,7 @@ class GeminiRealtimeModel(RealtimeModel):
             truncate=False,
             manual_turns=True,
             image_types=frozenset({"image/jpeg", "image/png"}),
+            resumption=self.session_resumption,
         )
 
     @property

@@ -67,6 +67,8 @@ class Capabilities:
     """The media types of the pictures it takes; `None`: whatever the provider takes."""
     largest_image: int | None = None
     """The bytes of the largest picture it takes; `None`: as large as the provider takes."""
+    resumption: bool = False
+    """Goes on with a session on a new socket; without it, one that is lost takes with it what was said."""
 
 
 @attrs.frozen
@@ -255,6 +257,10 @@ class RealtimeModel(Model):
     @abstractmethod
     def endpoint(self) -> str:
         """The whole WebSocket URL, query included."""
+
+    def resuming(self, handle: str) -> str:
+        """The URL that goes on with the session of this handle (`SessionResumable`), on wires that name it there."""
+        return self.endpoint()
 
     @abstractmethod
     def headers(self) -> Sequence[tuple[str, str]]:

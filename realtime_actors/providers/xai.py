@@ -21,6 +21,7 @@ from .model import (
     ServerVAD,
     check_choice,
     check_count,
+    check_flag,
     check_name,
     check_number,
     with_query,
@@ -32,9 +33,6 @@ __all__ = ["XAIRealtimeModel"]
 
 _ENDPOINT = "wss://api.x.ai/v1/realtime"
 
-# Clients report in 2026 that conversation.item.truncate is accepted; pictures are, and are not seen.
-_CAPABILITIES = Capabilities(text=True, images=False, tools=True, cancel=True, truncate=True, manual_turns=True)
-
 
 @attrs.frozen(kw_only=True)
 class XAIRealtimeModel(RealtimeModel):
@@ -45,7 +43,8 @@ class XAIRealtimeModel(RealtimeModel):
     speech, 0.7 to 1.5. `tool_choice` says whether the model may or must call tools. What is `None` takes xAI's default.
 
     `turn_detection` is `ServerVAD` with a `threshold` of 0.1 to 0.9, or `Manual`: xAI has no `SemanticVAD`, and replies
-    to every turn that it detects, so that `create_response=False` is refused here.
+    to every turn that it detects, so that `create_response=False` is refused here. `session_resumption` lets a new
+    connection go on with the conversation, which xAI keeps for 30 minutes.
 
     `extra` are fields of the session object, for example `{"reasoning": {"effort": "none"}}`; `tools` in it, which xAI
     runs itself (`{"type": "web_search"}`), come after those of the agent.
@@ -67,6 +66,7 @@ class XAIRealtimeModel(RealtimeModel):
     max_output_tokens: int | None = None
     speed: float | None = None
     tool_choice: ToolChoice | None = None
+    session_resumption: bool = True
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -75,6 +75,7 @@ class XAIRealtimeModel(RealtimeModel):
         check_count("max_output_tokens", self.max_output_tokens, 1)
         check_number("speed", self.speed, 0.7, 1.5)
         check_choice("tool_choice", self.tool_choice, get_args(ToolChoice))
+        check_flag("session_resumption", self.session_resumption)
         detection = self.turn_detection
         if isinstance(detection, SemanticVAD):
             raise InvalidModel("turn_detection must be ServerVAD(...) or Manual(): xAI has no SemanticVAD")
@@ -90,16 +91,28 @@ class XAIRealtimeModel(RealtimeModel):
 
     @property
     def capabilities(self) -> Capabilities:
-        return _CAPABILITIES
+        # Clients report in 2026 that conversation.item.truncate is accepted; pictures are, and are not seen.
+        return Capabilities(
+            text=True,
+            images=False,
+            tools=True,
+            cancel=True,
+            truncate=True,
+            manual_turns=True,
+            resumption=self.session_resumption,
+        )
 
     def endpoint(self) -> str:
         return with_query(self.url or _ENDPOINT, {"model": self.model_name})
+
+    def resuming(self, handle: str) -> str:
+        return with_query(self.endpoint(), {"conversation_id": handle})
 
     def headers(self) -> Sequence[tuple[str, str]]:
         return [("Authorization", f"Bearer {self.api_key}")]
 
     def protocol(self) -> XAIProtocol:
-        return XAIProtocol(self, self.session)
+        return XAIProtocol(self, self.session, resumes=self.session_resumption)
 
     def session(self, configure: Configure) -> dict[str, Any]:
         """The whole session object that `session.update` sets."""
@@ -112,6 +125,7 @@ class XAIRealtimeModel(RealtimeModel):
             "instructions": configure.instructions,
             "turn_detection": self._detection(),
             "audio": {"input": audio_input, "output": audio_output},
+            "resumption": {"enabled": self.session_resumption},
             **given(voice=self.voice, tool_choice=self.tool_choice, max_output_tokens=self.max_output_tokens),
         }
         tools = [function_tool(tool) for tool in configure.tools] + as_list(self.extra.get("tools"))

@@ -34,6 +34,7 @@ from realtime_actors.events import (
     ModelResponseDone,
     RequestFailed,
     SessionConfigured,
+    SessionResumable,
 )
 
 from .calls import forget_oldest
@@ -76,12 +77,14 @@ class XAIProtocol(OpenAIProtocol):
         "_live",
         "_over",
         "_request",
+        "_resumes",
         "_told",
         "_unanswered",
     )
 
-    def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
+    def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message], *, resumes: bool = False) -> None:
         super().__init__(model, session)
+        self._resumes = resumes
         self._buffered = False  # whether audio was sent that is not committed
         self._items = False  # whether an item was added since the last reply began
         self._unanswered = True  # whether there is, or may be, something that no reply has begun to answer
@@ -90,9 +93,8 @@ class XAIProtocol(OpenAIProtocol):
         self._cancels: dict[str, str] = {}  # requests to cancel that are not answered, and what they are to stop
         self._live: dict[str, _Live] = {}
         self._over: dict[str, None] = {}  # ended here or there: what still comes of them says nothing
-        self._told: dict[
-            str, str | None
-        ] = {}  # what was told of the user's words, by item; None when they are complete
+        # What was told of the user's words, by item; None when they are complete.
+        self._told: dict[str, str | None] = {}
 
     @property
     def _is_manual(self) -> bool:
@@ -166,6 +168,10 @@ class XAIProtocol(OpenAIProtocol):
         if isinstance(response_id, str) and response_id in self._over:
             return []
         return super()._read(message)
+
+    def _conversation_created(self, message: Message) -> Decoded:
+        conversation_id = as_text(as_object(message.get("conversation")).get("id"))
+        return [SessionResumable(conversation_id)] if self._resumes and conversation_id else []
 
     def _configured(self, message: Message) -> Decoded:
         self._configuring = ""
@@ -334,6 +340,7 @@ class XAIProtocol(OpenAIProtocol):
     decoders: ClassVar[Mapping[str, Callable[[Any, Message], Decoded]]] = {
         **OpenAIProtocol.decoders,
         "ping": OpenAIProtocol._nothing,  # of the application's; it needs no answer
+        "conversation.created": _conversation_created,
         "session.updated": _configured,
         "input_audio_buffer.speech_started": _user_speaks,
         "input_audio_buffer.speech_stopped": _user_is_silent,

@@ -145,13 +145,29 @@ class TestPushToTalk:
             assert audio_of(await talk.reply()) == audio("Again.")
 
 
-async def test_a_dropped_socket_is_replaced(autojump_clock: trio.abc.Clock) -> None:
-    async with talking(simulator(STORY, [Say("Hello.")], speed=1), VAD) as talk:
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_a_dropped_socket_is_replaced(autojump_clock: trio.abc.Clock, resumes: bool) -> None:
+    server = simulator(STORY, [Say("Hello.")], speed=1)
+    async with talking(server, attrs.evolve(VAD, session_resumption=resumes)) as talk:
         talk.say("A story!")
         await talk.probe.until(AgentResponseAudioDelta)
         talk.drop()
-        [done] = of(AgentResponseDone, await talk.probe.until(ServerSessionUpdated))
-        assert done.metadata["reason"] == "connection_lost"
+        *events, updated = await talk.probe.until(ServerSessionUpdated)
+        assert of(AgentResponseDone, events)[0].metadata["reason"] == "connection_lost"
+        assert updated.metadata["state_restored"] == ("session" if resumes else "none")
+        talk.say("Hi")
+        assert audio_of(await talk.reply()) == audio("Hello.")
+        brain = server.brain
+        assert isinstance(brain, ScriptedBrain)
+        assert ("A story!" in [turn.text for turn in brain.heard]) is resumes
+
+
+async def test_a_conversation_that_is_forgotten_begins_anew(autojump_clock: trio.abc.Clock) -> None:
+    server = simulator([Say("Hello.")], conversations=0)
+    async with talking(server, VAD) as talk:
+        talk.drop()
+        updated = (await talk.probe.until(ServerSessionUpdated))[-1]
+        assert updated.metadata["state_restored"] == "none"
         talk.say("Hi")
         assert audio_of(await talk.reply()) == audio("Hello.")
 

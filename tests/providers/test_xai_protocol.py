@@ -42,6 +42,7 @@ from realtime_actors.events import (
     RequestFailed,
     SessionConfigured,
     SessionRefused,
+    SessionResumable,
     ToolSpec,
     ToolUse,
 )
@@ -111,6 +112,7 @@ class TestSequences:
     def test_handshake(self, protocol: XAIProtocol) -> None:
         assert decode(protocol, *FRAMES["handshake"]) == [
             ModelSessionCreated("274d45b6e5e84b8ab8da2235d5e6aa6d"),
+            SessionResumable("32be8fff-85d4-49cf-8297-000000000001"),
             SessionConfigured(),
         ]
         assert protocol.unknown == {}
@@ -324,13 +326,24 @@ class TestConfiguration:
 
     # xAI's documentation of 2026 has these where OpenAI's types do not.
     UNDOCUMENTED_BY_OPENAI = frozenset(
-        {"session.voice", "session.turn_detection", "session.audio.input.transcription.language_hint"}
+        {
+            "session.voice",
+            "session.turn_detection",
+            "session.resumption",
+            "session.audio.input.transcription.language_hint",
+        }
     )
 
     def test_where_it_leads(self) -> None:
         assert model().endpoint() == "wss://api.x.ai/v1/realtime?model=grok-voice-latest"
         assert list(model().headers()) == [("Authorization", f"Bearer {KEY}")]
         assert not model().capabilities.images
+
+    def test_a_conversation_is_resumed_by_the_url(self) -> None:
+        assert model().resuming("conv 1").endswith("?model=grok-voice-latest&conversation_id=conv+1")
+        forgetful = model(session_resumption=False)
+        assert not forgetful.capabilities.resumption
+        assert decode(forgetful.protocol(), FRAMES["handshake"][1]) == []
 
     def test_a_configuration_is_as_documented(self) -> None:
         configured = model(
@@ -358,6 +371,7 @@ class TestConfiguration:
                 },
                 "output": {"format": {"type": "audio/pcm", "rate": 24000}},
             },
+            "resumption": {"enabled": True},
             "reasoning": {"effort": "none"},
             "tools": [
                 {
@@ -419,5 +433,6 @@ def test_mutated_frames(seed: int) -> None:
             if isinstance(event, ModelResponseDone):
                 over.add(event.response_id)
         if len(over) > 200:  # more than that are not remembered
-            protocol, over = model().protocol(), set()
+            protocol = model().protocol()
+            over.clear()
     assert protocol.decode('{"type":"session.updated"}') == [SessionConfigured()]

@@ -19,9 +19,6 @@ __all__ = ["XAISimulator", "accept_grok_models"]
 MAX_MESSAGE = 21 * 1024 * 1024
 """Bytes of one frame. xAI documents no limit; this is OpenAI's."""
 
-MAX_CONVERSATIONS = 256
-"""Conversations that can be resumed; the oldest are forgotten."""
-
 _KEY_SUBPROTOCOL = "xai-client-secret."
 _DEFAULT_MODEL = "grok-voice-latest"
 
@@ -50,6 +47,8 @@ class XAISimulator(Simulator):
     """How often it pings: an event of the application's, without an answer."""
     tells_interruptions: bool = False
     """Whether a reply that speech interrupts gets its `response.done`; what the service does is not confirmed."""
+    conversations: int = 256
+    """How many conversations can be resumed; the oldest are forgotten."""
     _histories: dict[str, History] = attrs.field(factory=dict[str, History], init=False, repr=False)
 
     async def respond(self, request: Request) -> Response | Upgrade:
@@ -70,7 +69,7 @@ class XAISimulator(Simulator):
         random = self.new_random()
         history = self._histories.get(conversation_id) or History(Stamp(random).id())
         self._histories[history.id] = history
-        if len(self._histories) > MAX_CONVERSATIONS:
+        if len(self._histories) > self.conversations:
             del self._histories[next(iter(self._histories))]
         session = Session(
             model,
