@@ -98,11 +98,12 @@ async def test_pings_are_answered_when_nobody_receives_any_more(
     autojump_clock: MockClock, transport: StreamTransport, we_serve: bool
 ) -> None:
     async with between(transport, we_serve=we_serve) as (websocket, peer):
-        for number in range(4):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(receive_one, websocket)
-                await trio.sleep(number % 2)  # before it comes
-                await peer.send(frame(TEXT, b"hello", mask=we_serve))
+        for number in range(3):
+            for pause in (0, 1):  # before it comes
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(receive_one, websocket)
+                    await trio.sleep(pause)
+                    await peer.send(frame(TEXT, b"hello", mask=we_serve))
             start = trio.current_time()
             await peer.send(frame(PING, b"%d" % number, mask=we_serve))
             assert await peer.read_frame() == (PONG, b"%d" % number)
@@ -120,6 +121,21 @@ async def test_a_close_is_seen_when_nobody_receives_any_more(
         assert websocket.closed is not None
         assert (websocket.closed.code, websocket.closed.reason) == (4001, "bye")
         assert await peer.read_close() == 4001
+
+
+async def test_a_close_that_is_cancelled_before_it_begins_says_nothing(
+    autojump_clock: MockClock, transport: StreamTransport, we_serve: bool
+) -> None:
+    """The peer must not take it for an orderly end."""
+    async with between(transport, we_serve=we_serve) as (websocket, peer):
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await websocket.aclose()
+        assert scope.cancelled_caught
+        with pytest.raises(EOFError):
+            await peer.read_frame()
+        assert trio.current_time() < SOON
+        assert websocket.closed is not None
 
 
 async def test_those_who_wait_in_turn_get_a_message_each(autojump_clock: MockClock, transport: StreamTransport) -> None:
@@ -324,7 +340,26 @@ async def test_a_close_and_then_nothing(autojump_clock: MockClock, transport: St
         assert trio.current_time() < SOON
         assert await peer.read_close() == 1001
         await peer.wait_eof()
+        # A server hangs up at once, a client leaves that to the server for a while (RFC 6455, section 7.1.1).
+        assert (trio.current_time() < SOON) is we_serve
         assert trio.current_time() < 2.5
+
+
+async def test_a_wrong_frame_for_one_who_has_waited_for_long(
+    autojump_clock: MockClock, transport: StreamTransport, we_serve: bool
+) -> None:
+    """Whoever finds it is told; the peer's Close is then read by the background, at once."""
+    async with between(transport, we_serve=we_serve, options=QUIET) as (websocket, peer):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(closing_of, websocket)
+            await trio.sleep(10)
+            huge = frame(TEXT, b"x" * 1000, mask=we_serve)
+            await peer.send(bytes([0x82, 127 | huge[1] & 0x80]) + struct.pack("!Q", 1 << 40))
+            assert await peer.read_close() == 1009
+        await peer.send(frame(BINARY, b"", mask=we_serve))
+        await peer.stream.aclose()
+        await websocket.aclose()
+        assert trio.current_time() < 10 + SOON
 
 
 @pytest.mark.parametrize("message", ["x", bytes(1000)], ids=["tiny", "a kilobyte"])
@@ -349,3 +384,30 @@ async def test_what_a_sender_sends_in_one_go_lets_others_run(transport: StreamTr
             await websocket.send(message)
         assert passes > 5
         nursery.cancel_scope.cancel()
+
+
+async def test_a_close_is_heard_whoever_was_reading(
+    autojump_clock: MockClock, transport: StreamTransport, we_serve: bool
+) -> None:
+    """Nobody, just now; or one who has waited for long, and is cancelled while we close."""
+    for waits in (False, True):
+        async with between(transport, we_serve=we_serve) as (websocket, peer), trio.open_nursery() as nursery:
+            await peer.send(frame(TEXT, b"hello", mask=we_serve))
+            await receive_one(websocket)
+            scope = trio.CancelScope()
+            if waits:
+                nursery.start_soon(receive_within, websocket, scope)
+                await trio.sleep(10)
+            start = trio.current_time()
+            nursery.start_soon(websocket.aclose)
+            assert await peer.read_close() == 1000
+            scope.cancel()
+            await trio.testing.wait_all_tasks_blocked()
+            await peer.send(close_frame(1000, mask=we_serve))
+            await peer.wait_eof()
+            assert trio.current_time() - start < 0.04
+
+
+async def receive_within(websocket: WebSocket, scope: trio.CancelScope) -> None:
+    with scope, contextlib.suppress(ConnectionClosed):
+        await websocket.receive()
