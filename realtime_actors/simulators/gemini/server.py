@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
 import attrs
+import trio
 
 from realtime_actors.simulators.effects import TranscriptOrder
 from realtime_actors.simulators.gemini.behaviour import Behaviour, Saved
@@ -14,6 +16,7 @@ from realtime_actors.simulators.gemini.messages import Refused
 from realtime_actors.simulators.gemini.session import Session
 from realtime_actors.simulators.gemini.setup import Setup
 from realtime_actors.simulators.server import Simulator
+from realtime_actors.transports.errors import ConnectionClosed
 from realtime_actors.transports.http import Request, Response, Upgrade
 from realtime_actors.transports.websocket import WebSocket
 
@@ -23,6 +26,8 @@ _SERVICE = "/ws/google.ai.generativelanguage"
 _PATH = re.compile(re.escape(_SERVICE) + r"\.(v1beta|v1alpha|v1)\.GenerativeService\.BidiGenerateContent(Constrained)?")
 _TOKEN = "auth_tokens/"  # noqa: S105  # how the names of ephemeral tokens begin
 _MAX_TOKENS = 1024
+_PATIENCE = 10.0
+"""Seconds for the first message of a client that will be refused."""
 
 
 def accept_live_models(model: str) -> bool:
@@ -126,5 +131,8 @@ def _key_of(request: Request) -> str | None:
 
 
 async def _turn_away(words: str, websocket: WebSocket) -> None:
-    """Refusals of keys are closes of an accepted connection."""
-    await websocket.aclose(1008, words[:120])
+    """Refusals of keys are closes of an accepted connection, when the client has spoken."""
+    with suppress(ConnectionClosed):
+        with trio.move_on_after(_PATIENCE):
+            await websocket.receive()
+        await websocket.aclose(1008, words[:120])
