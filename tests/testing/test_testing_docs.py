@@ -39,6 +39,36 @@ def test_what_failures_say_is_as_documented(pytester: pytest.Pytester) -> None:
             assert re.sub(r"ra_\w+", "ra_", line.strip().rstrip("…")) in said
 
 
+def lines_quoted(*, containing: str) -> list[str]:
+    """The lines of the quotation in the document that has this in it, those with an ellipsis or a place apart."""
+    quotations = re.findall(r"^```text\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    (quotation,) = (each for each in quotations if containing in each)
+    return [line.strip() for line in quotation.splitlines() if "…" not in line and ", line " not in line]
+
+
+def test_a_crash_looks_as_documented(pytester: pytest.Pytester) -> None:
+    counter, test, *_ = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    crashing = "    counter.tell(Add(-1))\n    await probe.expect_nothing(within=0.01)\n"
+    both = test[test.index("async def") :].replace("test_it_counts", "test_both").replace("Add(5)", "Add(-1)")
+    pytester.makeini("[pytest]\ntrio_mode = true")
+    pytester.makepyfile(counter + test[: test.index("    counter.tell")] + crashing + both)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=2)
+    said = [line.strip() for line in result.outlines]
+    for line in lines_quoted(containing="is below 0"):
+        assert line in said
+    assert "| ExceptionGroup: errors in async test and trio fixtures (2 sub-exceptions)" in said
+
+
+def test_what_is_said_without_trio_mode_is_as_documented(pytester: pytest.Pytester) -> None:
+    counter, test, *_ = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    pytester.makepyfile(counter + test)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(errors=1)
+    (line,) = lines_quoted(containing="Trio fixtures")
+    assert any(each.startswith("E ") and each.endswith(line) for each in result.outlines)
+
+
 WITHOUT_PYTEST = """
 import sys
 sys.modules.update(dict.fromkeys(["pytest", "_pytest", "pytest_trio"]))  # None: as if they were not installed
