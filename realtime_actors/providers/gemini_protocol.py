@@ -110,7 +110,8 @@ class GeminiProtocol(JSONProtocol):
                 frames = self._asking.encode(command)
         if frames and isinstance(command, CreateResponse):
             self._asked = self._unsaved = True
-            self._pushed = self._reply is not None or self._stale
+            # Results make the model reply, which the text behind them interrupts.
+            self._pushed = self._reply is not None or self._stale or len(frames) > 1
         return frames
 
     def patience(self, command: ModelCommand) -> float | None:
@@ -283,8 +284,9 @@ class GeminiProtocol(JSONProtocol):
         if not self._pushed and not self._gemini.is_manual:
             said += self._hearing.started(self._asking.position_ms)
         if self._reply is not None:
-            self._reply.interrupted = self._stale = True
+            self._reply.interrupted = True
             said += self._reply.generated()
+        self._stale = self._reply is not None or self._asked
         return said
 
     def _turn_complete(self, reason: str) -> Decoded:

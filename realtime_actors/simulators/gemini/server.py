@@ -64,6 +64,10 @@ class GeminiSimulator(Simulator):
     _saved: dict[str, Saved] = attrs.field(factory=dict[str, Saved], init=False, repr=False)
     _used: dict[str, int] = attrs.field(factory=dict[str, int], init=False, repr=False)
 
+    def forget(self) -> None:
+        """Forget the sessions that could be resumed: their handles are refused from now on."""
+        self._saved.clear()
+
     async def respond(self, request: Request) -> Response | Upgrade:
         """Answer one HTTP request: a session for a WebSocket of any version of the API, else a refusal."""
         found = _PATH.fullmatch(request.path)
