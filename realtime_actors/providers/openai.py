@@ -14,9 +14,9 @@ import attrs
 from .errors import ProviderRefused, RefusalKind
 from .model import check_secret, with_query
 from .openai_protocol import OpenAIProtocol
-from .openai_session import OpenAISession, merged
+from .openai_session import OpenAISession
 
-__all__ = ["OpenAIRealtimeModel", "merged"]
+__all__ = ["OpenAIRealtimeModel"]
 
 _ENDPOINT = "wss://api.openai.com/v1/realtime"
 

@@ -112,7 +112,7 @@ class TestPushToTalk:
             await talk.speak()
             talk.tell(*COMMIT)
             assert audio_of(await talk.reply()) == audio("Hello.")
-            assert talk.sent("response.create") == []
+            assert len(talk.sent("response.create", "input_audio_buffer.commit")) == 1
             await talk.probe.expect_nothing(within=5)
 
     async def test_silence_is_said_to_be_silence_and_the_talk_goes_on(self, autojump_clock: trio.abc.Clock) -> None:
