@@ -300,6 +300,10 @@ class TestReplies:
             "resp_t_3", 0, 0, {"status": "completed"}
         )
 
+    def test_usage_of_no_reply_is_not_the_next_one_s(self, protocol: GeminiProtocol) -> None:
+        said = decode(protocol, {"usageMetadata": USAGE}, SPEECH, content(turnComplete=True))
+        assert said[-1] == ModelResponseDone("resp_t_1", 0, 0, {"status": "completed"})
+
     def test_interrupted_playback(self, protocol: GeminiProtocol) -> None:
         """The server interrupts what it assumes to be playing, after it has generated all of it."""
         said = decode(protocol, SPEECH, content(generationComplete=True), INTERRUPTED, SPEECH, COMPLETE, SPEECH)
@@ -368,13 +372,15 @@ class TestCancel:
 class TestTools:
     def test_several_calls_at_once(self, protocol: GeminiProtocol) -> None:
         calls = [CALL, {"id": "c2", "name": "get_weather"}]
-        said = decode(protocol, SPEECH, {"toolCall": {"functionCalls": calls}, "usageMetadata": USAGE})
+        said = decode(protocol, SPEECH, says("Wait."), {"toolCall": {"functionCalls": calls}, "usageMetadata": USAGE})
         uses = of(ModelResponseToolUseDone, said)
         assert [(use.tool_use.id, use.tool_use.raw_input) for use in uses] == [("c1", '{"zone":"UTC"}'), ("c2", "{}")]
         assert {use.response_id for use in uses} == {"resp_t_1"}
         assert len({use.item_id for use in uses}) == 2
         assert said[-1] == ModelResponseDone("resp_t_1", 10, 5, {"status": "completed"})
-        assert "ResponseAudioDone" in kinds(said)
+        # What was said is complete before the calls are.
+        assert kinds(said)[3:5] == ["ResponseAudioDone", "ResponseAudioTranscriptDone"]
+        assert kinds(said).count("ResponseAudioTranscriptDone") == 1
         for number, use in enumerate(uses):
             assert protocol.encode(AppendToolResult(f"item_{number}", use.tool_use.id, use.tool_use.name, "x")) == []
         [frame] = protocol.encode(CreateResponse("create_1"))
@@ -417,6 +423,14 @@ class TestTools:
         [failed] = taken_for_granted(protocol, result)
         assert isinstance(failed, RequestFailed)
         assert (failed.request_id, failed.code, failed.conflict) == ("item_1", "unknown_call", None)
+
+    def test_a_call_has_one_result(self, protocol: GeminiProtocol) -> None:
+        decode(protocol, {"toolCall": {"functionCalls": [CALL]}})
+        first, second = (AppendToolResult(f"item_{number}", "c1", "get_time", "12:00") for number in (1, 2))
+        protocol.encode(first)
+        protocol.encode(second)
+        assert protocol.patience(first) is None
+        assert isinstance(taken_for_granted(protocol, second)[0], RequestFailed)
 
 
 class TestHearing:

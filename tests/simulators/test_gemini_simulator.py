@@ -373,11 +373,15 @@ class TestInterruption:
             assert told[-1]["usageMetadata"]["responseTokenCount"] > 0
 
     async def test_of_what_is_assumed_to_play(self, autojump_clock: object) -> None:
-        async with talking(simulate([Say("A long story. " * 20)]), realtimeInputConfig=AUTO) as client:
+        replies = [Say("A long story. " * 20)], [Say("Yes?")]
+        async with talking(simulate(*replies), realtimeInputConfig=AUTO) as client:
             await client.say("A story!")
             await client.until("generationComplete")
             await client.speak(SPEECH)
             assert kinds(await client.turn())[-2:] == ["interrupted", "turnComplete"]
+            await client.turn()
+            with trio.move_on_after(60):  # the time it would have played is over, and nothing is said of it
+                assert "turnComplete" not in (await client.until("turnComplete"))[-1]
 
     @pytest.mark.parametrize("by", ["text", "content", "activity"])
     async def test_by_the_client(self, by: str, autojump_clock: object) -> None:
@@ -423,10 +427,11 @@ class TestCalls:
             with trio.move_on_after(1) as scope:  # it waits for both
                 await client.receive()
             assert scope.cancelled_caught
-            await client.respond(paris, "Cold.")
+            result = {"id": paris["id"], "name": "get_weather", "response": {"air_quality": "good"}}
+            await client.send(tool_response={"function_responses": [result]})
             assert kinds(await client.turn())[-2:] == ["generationComplete", "turnComplete"]
         assert isinstance(simulator.brain, ScriptedBrain)
-        assert [turn.text for turn in simulator.brain.heard[-2:]] == ["Hot.", "Cold."]
+        assert [turn.text for turn in simulator.brain.heard[-2:]] == ["Hot.", "{'air_quality': 'good'}"]
 
     async def test_ids_of_older_models_and_a_message_for_each(self, autojump_clock: object) -> None:
         bare = BareCall("get_weather", '{"city": "Rome"}')
