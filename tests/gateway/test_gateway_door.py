@@ -42,7 +42,8 @@ async def test_health() -> None:
         await frontend.create()
         status, headers, body = await get(served.url, "/healthz")
         assert (status, headers["content-type"]) == (200, "application/json")
-        assert json.loads(body) == {"status": "ok", "sessions": 1, "max_sessions": 200, "version": __version__}
+        health = {"status": "ok", "sessions": 1, "max_sessions": 200, "providers": [], "version": __version__}
+        assert json.loads(body) == health
 
 
 async def test_the_page() -> None:
