@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wrong_frames import REMOVED, Mutator, check, json_values, places, replace
 
@@ -52,6 +52,10 @@ def judge(events: list[ModelEvent | ModelNotice]) -> None:
             assert all(isinstance(call_id, str) for call_id in event.call_ids)
 
 
+# How long an example takes says nothing on a machine that is shared.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 @st.composite
 def broken_frames(draw: st.DrawFn) -> Any:
     """A real frame in which some values are others, or missing."""
@@ -62,6 +66,7 @@ def broken_frames(draw: st.DrawFn) -> Any:
     return message
 
 
+@PATIENT
 @given(st.lists(broken_frames(), max_size=30))
 def test_real_frames_with_wrong_values(messages: list[Any]) -> None:
     """Whatever they are, replies have one beginning, one end, and nothing outside of these."""
@@ -81,6 +86,7 @@ def test_real_frames_with_wrong_values(messages: list[Any]) -> None:
                     over.add(event.response_id)
 
 
+@PATIENT
 @given(st.binary() | st.text() | json_values.filter(lambda value: not isinstance(value, dict)).map(orjson.dumps))
 def test_arbitrary_frames(frame: bytes | str) -> None:
     if frame in (b"{}", "{}"):
@@ -90,11 +96,13 @@ def test_arbitrary_frames(frame: bytes | str) -> None:
     judge([error])
 
 
+@PATIENT
 @given(st.sampled_from(sorted(GeminiProtocol.readers)), json_values)
 def test_real_keys_with_arbitrary_values(key: str, value: Any) -> None:
     judge(protocol_of().decode(orjson.dumps({key: value})))
 
 
+@PATIENT
 @given(st.lists(st.binary() | st.text(), max_size=len(FRAMES)))
 def test_garbage_between_frames_changes_nothing(garbage: list[bytes | str]) -> None:
     clean, disturbed = protocol_of(), protocol_of()

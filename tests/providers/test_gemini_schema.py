@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 from google.genai import types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_actors.agents import tool
@@ -120,6 +120,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["type", "properties", "$defs", "$ref", "anyOf"]), json_values))
 def test_whatever_somebody_writes_has_an_end(schema: dict[str, Any]) -> None:
     parameters_of(schema)
