@@ -23,6 +23,7 @@ __all__ = [
     "Handlers",
     "Lane",
     "check_handlers",
+    "check_message_type",
     "droppable",
     "handlers_of",
     "is_droppable",
@@ -105,16 +106,21 @@ class Handlers(dict[type, HandlerEntry]):
         entry = self.get(message_type)
         if entry is not None:
             return entry
-        if message_type is type:
-            raise InvalidMessage("a class was sent: send an object of it, made by calling it")
-        if not attrs.has(message_type):
-            raise InvalidMessage(
-                f"{message_type.__module__}.{message_type.__qualname__} is no message type: messages are "
-                "@attrs.frozen classes"
-            )
+        check_message_type(message_type)
         if self.fallback is not None:
             self[message_type] = self.fallback
         return self.fallback
+
+
+def check_message_type(message_type: type) -> None:
+    """Raise `InvalidMessage` for what nobody can handle."""
+    if message_type is type:
+        raise InvalidMessage("a class was sent: send an object of it, made by calling it")
+    if not attrs.has(message_type):
+        raise InvalidMessage(
+            f"{message_type.__module__}.{message_type.__qualname__} is no message type: messages are "
+            "@attrs.frozen classes"
+        )
 
 
 def handlers_of(cls: type) -> Handlers:

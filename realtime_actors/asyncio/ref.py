@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, cast
 
-import attrs
-
-from realtime_actors.actors import ActorState, ActorStatistics, InvalidMessage, Ref, Terminated, trace_context
+from realtime_actors.actors import ActorState, ActorStatistics, Ref, Terminated, trace_context
+from realtime_actors.actors.messages import check_message_type
 
 from .thread import RuntimeThread
 
@@ -52,12 +51,7 @@ class AsyncioRef:
         That the mailbox is full shows in the other thread only: `send` waits for room. Raises `CrossingFull` when too
         much is on its way there, and `InvalidMessage` for what is no object of an attrs class.
         """
-        message_type = cast("type[object]", type(message))
-        if not attrs.has(message_type):
-            raise InvalidMessage(
-                f"{message_type.__module__}.{message_type.__qualname__} is no message type: messages are "
-                "@attrs.frozen classes"
-            )
+        check_message_type(cast("type[object]", type(message)))
         trace = trace_context.get()
         deliver = self._deliver if trace is None else partial(_deliver_traced, self._deliver, trace)
         self._thread.tell(deliver, message)

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from realtime_actors.actors import open_runtime, receives
-from realtime_actors.transports import Respond, Response, WebSocketOptions
+from realtime_actors.transports import Respond, Response
 from realtime_actors.transports.asgi import AsgiReceive, AsgiScope, AsgiSend, serve_asgi
 
 from .errors import GatewayError
@@ -54,20 +54,7 @@ class AsgiGateway:
     agent: AgentFactory
     settings: GatewaySettings
     shutdown_timeout: float
-    _options: WebSocketOptions = attrs.field(init=False)
     _respond: Respond | None = attrs.field(init=False, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        settings = self.settings
-        self._options = WebSocketOptions(
-            max_message_size=settings.max_message_bytes,
-            max_unread=settings.max_message_bytes,
-            close_timeout=settings.close_timeout,
-            max_frames_per_second=settings.max_messages_per_second,
-            max_bytes_per_second=settings.max_bytes_per_second,
-            rate_burst=settings.rate_burst,
-            rate_patience=settings.rate_patience,
-        )
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Serve one connection, or the server's lifespan. Raises `WrongEventLoop`."""
@@ -76,7 +63,7 @@ class AsgiGateway:
         elif not trio.lowlevel.in_trio_task():
             raise WrongEventLoop(_RUN_IT)
         else:
-            await serve_asgi(self._respond or _not_running, scope, receive, send, options=self._options)
+            await serve_asgi(self._respond or _not_running, scope, receive, send, options=self.settings.websocket)
 
     async def _live(self, receive: AsgiReceive, send: AsgiSend) -> None:
         await receive()  # lifespan.startup

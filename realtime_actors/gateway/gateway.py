@@ -19,7 +19,6 @@ from realtime_actors.transports import (
     ServerOptions,
     Upgrade,
     WebSocket,
-    WebSocketOptions,
     load_certificate,
     serve,
 )
@@ -129,16 +128,7 @@ class Gateway(Actor):
     async def _listen(self, tls: ssl.SSLContext | None) -> None:
         settings = self.settings
         options = ServerOptions(
-            websocket=WebSocketOptions(
-                max_message_size=settings.max_message_bytes,
-                max_unread=settings.max_message_bytes,
-                close_timeout=settings.close_timeout,
-                ping_interval=settings.ping_interval,
-                max_frames_per_second=settings.max_messages_per_second,
-                max_bytes_per_second=settings.max_bytes_per_second,
-                rate_burst=settings.rate_burst,
-                rate_patience=settings.rate_patience,
-            ),
+            websocket=settings.websocket,
             max_connections=settings.max_sessions + _VISITORS,
             max_connections_per_address=settings.max_connections_per_address,
             max_new_connections_per_second=settings.max_new_connections_per_second,

@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from realtime_actors.transports import WebSocketOptions
+
 from .errors import InvalidSettings
 from .request import Authenticate
 
@@ -114,3 +116,17 @@ class GatewaySettings:
             raise InvalidSettings("token and authenticate are both given: one of them says who comes in")
         if self.private_key is not None and self.certificate is None:
             raise InvalidSettings("private_key is given without certificate: give both, or neither")
+
+    @property
+    def websocket(self) -> WebSocketOptions:
+        """The limits and deadlines of each frontend's WebSocket."""
+        return WebSocketOptions(
+            max_message_size=self.max_message_bytes,
+            max_unread=self.max_message_bytes,
+            close_timeout=self.close_timeout,
+            ping_interval=self.ping_interval,
+            max_frames_per_second=self.max_messages_per_second,
+            max_bytes_per_second=self.max_bytes_per_second,
+            rate_burst=self.rate_burst,
+            rate_patience=self.rate_patience,
+        )
