@@ -128,7 +128,9 @@ class _ThreadCall:
     name: str
     function: Callable[[], Any]
     threads: trio.CapacityLimiter
+    # Set on either side before the other's is read: a function either is not called, or its thread is known to run.
     _begun: bool = attrs.field(init=False, default=False)
+    _given_up: bool = attrs.field(init=False, default=False)
     _done: trio.Event = attrs.field(init=False, factory=trio.Event)
     _value: Any = attrs.field(init=False, default=None)
     _error: Exception | None = attrs.field(init=False, default=None)
@@ -149,12 +151,14 @@ class _ThreadCall:
 
     def _call(self) -> None:
         self._begun = True
-        self._value = self.function()
+        if not self._given_up:
+            self._value = self.function()
 
     async def result(self) -> Any:
         try:
             await self._done.wait()
         except trio.Cancelled:
+            self._given_up = True
             self._scope.cancel()
             if self._begun:
                 log.warning("the tool %s still runs in a thread, which cannot be stopped: waiting for it", self.name)

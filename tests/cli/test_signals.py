@@ -18,6 +18,7 @@ from realtime_actors.agents import tool
 @tool
 def nap(seconds: float) -> str:
     "Sleep."
+    print("the nap begins", flush=True)
     time.sleep(seconds)
     return "awake"
 """
@@ -156,6 +157,7 @@ def napping(start: Start, tmp_path: Path) -> tuple[Process, Process]:
     url = served.wait_for(r"listens at (ws://127\.0\.0\.1:\d+)/ws/")[1]
     talk = start("talk", "--text", "take a nap", "--url", url)
     talk.wait_for("tool +nap")
+    served.wait_for("the nap begins")
     return served, talk
 
 
