@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from realtime_actors.agents import RealtimeAgent, Tool
 from realtime_actors.events import AudioFormat as NativeAudioFormat
 from realtime_actors.events import Blob, ClientAudioAppend, ClientEvent, ClientImageAppend, ClientTextAppend
 from realtime_actors.providers import DashScopeRealtimeModel as NativeDashScope
+from realtime_actors.providers import GeminiRealtimeModel as NativeGemini
 from realtime_actors.providers import OpenAIRealtimeModel as NativeOpenAI
 from realtime_actors.providers import RealtimeModel
 
@@ -176,16 +177,33 @@ class DashScopeRealtimeModel(RealtimeModelBase):
         )
 
 
-class _NotYet(RealtimeModelBase):
-    """There to be imported, so that a program that can use one of several models runs with those that are here."""
+class GeminiRealtimeModel(RealtimeModelBase):
+    """A model of Gemini Live. Wrong values raise `InvalidModel`.
 
-    def __init__(self, *args: object, **options: object) -> NoReturn:
-        raise NotSupported(f"{type(self).__name__} is not here yet: use another, or keep AgentScope for this model")
+    For more settings, and for ephemeral tokens, give the agent a `realtime_actors.GeminiRealtimeModel` instead.
+    """
 
-    def native(self) -> NoReturn:
-        """None."""
-        raise NotSupported(f"{type(self).__name__} is not here yet")
+    support_input_modalities: ClassVar[list[str]] = ["audio", "text", "image", "tool_result"]
+    support_tools: ClassVar[bool] = True
+    websocket_url: str = NativeGemini(api_key="any", api_version="v1alpha").endpoint()
+    input_sample_rate = NativeGemini.input_rate
+    output_sample_rate = NativeGemini.output_rate
 
+    def __init__(
+        self, model_name: str, api_key: str, voice: str = "Puck", enable_input_audio_transcription: bool = True
+    ) -> None:
+        self.model_name = model_name
+        self.voice = voice
+        self.enable_input_audio_transcription = enable_input_audio_transcription
+        self._api_key = api_key
+        self.native()
 
-class GeminiRealtimeModel(_NotYet):
-    """Not here yet: making one raises `NotSupported`."""
+    def native(self) -> NativeGemini:
+        """The configuration as `realtime_actors.providers` has it. Raises `InvalidModel`."""
+        return NativeGemini(
+            model_name=self.model_name,
+            api_key=self._api_key,
+            voice=self.voice,
+            enable_input_audio_transcription=self.enable_input_audio_transcription,
+            url=self.websocket_url,
+        )
