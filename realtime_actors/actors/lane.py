@@ -43,6 +43,8 @@ class LaneTask:
         """The message in hand, or the last one."""
         self.since: float | None = None
         """Since when, on Trio's clock, a message is in hand; None when there is none."""
+        self._failure: BaseException | None = None
+        """What a handler raised that was called directly: raised again in this task, which is where a lane crashes."""
         self._scope = trio.CancelScope()
         self._state: Literal["open", "draining", "closing"] = "open"
 
@@ -62,6 +64,30 @@ class LaneTask:
 
     def _limit(self) -> None:
         self._scope.deadline = trio.current_time() + self.life.slot.stop_timeout
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a message, and will handle the next one as soon as it is told."""
+        queue = self.queue
+        return queue.awaited and not queue.fill and self._state == "open" and self._failure is None
+
+    def handle_directly(self, entry: HandlerEntry, message: object) -> None:
+        """Handle a message in the task that tells it."""
+        self.message, self.since = message, self.life.runtime.now()
+        try:
+            result: Any = entry.function(self.life.actor, message)
+            if result is not None and type(result) is Forward:
+                self._forward(result, message, None, None)
+            elif result is not None and isinstance(result, _COROUTINE):
+                result.close()
+                raise TypeError(f"{self.describe()} is direct, and cannot wait: return no coroutine")
+        except BaseException as error:  # it is this lane's, not the sender's
+            self._lose(message, None, error)
+            self._failure = error
+            self.queue.wake()
+        else:
+            self.life.slot.handled += 1
+        self.since = None
 
     async def run(self) -> None:
         """Handle messages until the life ends."""
@@ -119,6 +145,8 @@ class LaneTask:
                     if item is not WAKE:
                         # This life may have ended since it was handed over: then it stays queued.
                         queue.returned = item
+                    elif self._failure is not None:
+                        raise self._failure
                     continue
                 queue.fill -= 1
             # All in this one frame: a call for each message would cost a tenth of all that is done for it.

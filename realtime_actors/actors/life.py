@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context as ContextVars
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from .bus import RefSubscription
 from .errors import ActorStopped
 from .group import Children
 from .lane import LaneTask, without_cancelled
-from .messages import Lane
+from .messages import HandlerEntry, Lane
 from .signals import Terminated
 from .timers import Timer
 
@@ -58,6 +59,7 @@ class Life:
         self._subscriptions: list[RefSubscription] = []
         self.timers: set[Timer] = set()
         self._context = copy_context()
+        self._direct_context: ContextVars | None = None
         self._stopping_due = False
         self._ending = False
 
@@ -177,6 +179,24 @@ class Life:
         # The task must not inherit the context variables of whoever sends.
         assert self._tasks is not None
         self._context.run(self._tasks.start_soon, self._guarded, self._control.run)
+
+    def handle_directly(self, entry: HandlerEntry, message: object) -> bool:
+        """Handle a message in the task that tells it. False when it has to be queued: the actor is not idle."""
+        runtime, control = self.runtime, self._control
+        # One at a time: a handler that is called so tells in the usual way, or stacks could grow without an end.
+        if runtime.handles_directly or (control is not None and control.since is not None):
+            return False
+        if self.slot.is_urgent or self.notices or not self._data.is_idle:
+            return False
+        runtime.handles_directly = True
+        try:
+            # Not the sender's context variables.
+            if self._direct_context is None:
+                self._direct_context = self._context.copy()
+            self._direct_context.run(self._data.handle_directly, entry, message)
+        finally:
+            runtime.handles_directly = False
+        return True
 
     def start_soon(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a background task of this life."""

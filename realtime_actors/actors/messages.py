@@ -38,6 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _DROPPABLE = "__realtime_actors_droppable__"
 _LANE = "__realtime_actors_lane__"
+_DIRECT = "__realtime_actors_direct__"
 _TABLE = "__realtime_actors_handlers__"
 
 
@@ -55,22 +56,35 @@ def is_droppable(message: object) -> bool:
 @overload
 def receives(method: F, /) -> F: ...
 @overload
-def receives(*, lane: Lane) -> Callable[[F], F]: ...
-def receives(method: F | None = None, /, *, lane: Lane = "data") -> F | Callable[[F], F]:
+def receives(*, lane: Lane = "data", direct: bool = False) -> Callable[[F], F]: ...
+def receives(method: F | None = None, /, *, lane: Lane = "data", direct: bool = False) -> F | Callable[[F], F]:
     """Mark a method as the handler of the type (or union of types) that annotates its one parameter.
 
     Exactly those types, not their subclasses; a parameter annotated `object` takes what no other handler does. What
     the method returns answers an `ask`. It may be `async def`, or a plain method when it never waits. Messages for
     `lane="control"` go before all data that is not begun, and are handled while a handler of the data lane is still
-    waiting. An override in a subclass has to be marked too. Raises `InvalidActor` as soon as the class is declared,
-    or at `spawn` where an annotation names what is declared later.
+    waiting. An override in a subclass has to be marked too.
+
+    `direct` is for a hot path through a plain method of the data lane: when nothing of the actor's is in hand or
+    waits, `tell` calls the method itself, which saves the wake-up that is most of what a message costs. The order, the
+    mailbox's bound, and whose crash an error is stay as they are; but the sender goes on only after it, so the
+    method has to be quick.
+
+    Raises `InvalidActor` as soon as the class is declared, or at `spawn` where an annotation names what is declared
+    later.
     """
 
     if lane not in get_args(Lane):
         raise InvalidActor(f"@receives(lane={lane!r}): there is lane='data', the default, and lane='control'")
 
+    if direct and lane != "data":
+        raise InvalidActor("@receives(direct=True): the control lane has no direct handlers: leave out one of the two")
+
     def mark(function: F) -> F:
+        if direct and inspect.iscoroutinefunction(inspect.unwrap(function)):
+            raise InvalidActor(f"@receives(direct=True): {function.__qualname__} waits: write def, or leave out direct")
         setattr(function, _LANE, lane)
+        setattr(function, _DIRECT, direct)
         return function
 
     return mark if method is None else mark(method)
@@ -83,6 +97,8 @@ class HandlerEntry:
     function: Callable[[Any, Any], Any]
     lane: Lane
     is_async: bool
+    is_direct: bool = False
+    """Whether whoever tells may call it, when the actor is idle."""
 
 
 @attrs.frozen
@@ -152,7 +168,8 @@ def _read_handlers(cls: type, *, early: bool = False) -> Handlers:
         if lane is None:
             _check_override(cls, name, function)
             continue
-        entry = HandlerEntry(function, lane, inspect.iscoroutinefunction(inspect.unwrap(function)))
+        is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
+        entry = HandlerEntry(function, lane, is_async, getattr(function, _DIRECT, False))
         try:
             message_types = _message_types(cls, function)
         except _NotDeclaredYet as error:

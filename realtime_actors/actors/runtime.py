@@ -59,6 +59,8 @@ class Runtime(Spawner):
         self.slots: dict[str, Slot] = {}
         self.instruments = tuple(instruments)
         self.thread = get_ident()
+        self.handles_directly = False
+        """Whether a message is being handled in the task that told it."""
         self.now: Callable[[], float] = lambda: 0.0
         """Seconds on Trio's clock, or on one that runs as it does: for differences."""
         self._watchdog = Watchdog(self, blocked_after, lane_held_after)

@@ -85,6 +85,8 @@ class Slot:
         item = message
         if trace is not None or reply or timer or self.instruments:
             item = self._envelope(message, reply, trace, timer)
+        elif entry.is_direct and self.life is not None and self.life.handle_directly(entry, message):
+            return
         if entry.lane == "data":
             queue = self.mailbox.data
             try:

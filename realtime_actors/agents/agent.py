@@ -281,7 +281,7 @@ class RealtimeAgent(Actor):
 
     # -- the model's reply
 
-    @receives
+    @receives(direct=True)
     def reply_delta(self, event: Delta) -> None:
         """The hot path: a piece of speech every 20 to 100 ms."""
         if self._passes(event.response_id):
