@@ -15,6 +15,7 @@ __all__ = [
     "number",
     "port",
     "speed",
+    "tls",
     "token",
     "verbose",
 ]
@@ -60,6 +61,14 @@ def port(default: int) -> Callable[[F], F]:
         show_default=True,
         help="Port to listen on; 0 takes a free one.",
     )
+
+
+def tls(command: F) -> F:
+    """`--certificate` and `--private-key`."""
+    key = click.option("--private-key", metavar="FILE", help="The certificate's key, in PEM, if it is in another file.")
+    return click.option(
+        "--certificate", metavar="FILE", help="Speak TLS (wss://, https://) with this certificate chain, in PEM."
+    )(key(command))
 
 
 def token(help: str) -> Callable[[F], F]:

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -88,6 +89,8 @@ class Simulator(ABC):
     """When a user's transcript is told: before the response's first output, during it, or after it."""
     seed: int | None = None
     """With a seed, the ids and extras of the first, second, ... connection are the same every time."""
+    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+    """Speak TLS (`wss://`) with this, from `realtime_actors.transports.load_certificate` for instance."""
     address: Address | None = attrs.field(default=None, init=False)
     """Where it listens, once it serves."""
     _numbers: "itertools.count[int]" = attrs.field(factory=itertools.count, init=False, repr=False)
@@ -104,7 +107,8 @@ class Simulator(ABC):
         if self.address is None:
             raise RuntimeError("The simulator does not serve yet; start it with nursery.start(simulator.serve).")
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        return f"ws://{host}:{self.address.port}{self.path}"
+        scheme = "ws" if self.ssl_context is None else "wss"
+        return f"{scheme}://{host}:{self.address.port}{self.path}"
 
     async def serve(self, *, task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; with `nursery.start` gives the `Address` when connections are accepted.
@@ -115,7 +119,14 @@ class Simulator(ABC):
         options = ServerOptions(websocket=WebSocketOptions(max_message_size=self.max_message))
         async with trio.open_nursery() as nursery:
             address: Address = await nursery.start(
-                partial(serve, self.respond, host=self.host, port=self.port, options=options)
+                partial(
+                    serve,
+                    self.respond,
+                    host=self.host,
+                    port=self.port,
+                    options=options,
+                    ssl_context=self.ssl_context,
+                )
             )
             self.address = address
             task_status.started(address)

@@ -57,8 +57,7 @@ Examples:
 )
 @options.host
 @options.port(8000)
-@click.option("--certificate", metavar="FILE", help="Speak TLS (wss://, https://) with this certificate chain, in PEM.")
-@click.option("--private-key", metavar="FILE", help="The certificate's key, in PEM, if it is in another file.")
+@options.tls
 @options.token("A token that frontends must show. Without one everybody who reaches the port may talk.")
 @options.allow_origin
 @options.max_sessions

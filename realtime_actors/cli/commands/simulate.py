@@ -25,6 +25,7 @@ Examples:
   realtime-actors simulate {name} --port 0 --speed 1
   realtime-actors simulate {name} --lifetime 30
   realtime-actors simulate {name} --script script.toml
+  realtime-actors simulate {name} --certificate cert.pem --private-key key.pem
 
 \b
 A script, for example (docs/simulators.md has all that it can hold):
@@ -51,6 +52,7 @@ def _command(name: str, provider: Provider) -> click.Command:
     )
     @options.host
     @options.port(9000)
+    @options.tls
     @click.option(
         "--brain",
         type=click.Choice(["speech", "scripted"]),
@@ -76,6 +78,8 @@ def _command(name: str, provider: Provider) -> click.Command:
         *,
         host: str,
         port: int,
+        certificate: str | None,
+        private_key: str | None,
         brain: str | None,
         script: Path | None,
         speed: float,
@@ -84,6 +88,8 @@ def _command(name: str, provider: Provider) -> click.Command:
     ) -> None:
         if script is not None and brain == "speech":
             raise click.UsageError("--script is for --brain scripted.")
+        if private_key is not None and certificate is None:
+            raise click.UsageError("--private-key is for --certificate.")
 
         from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
         from realtime_actors.cli.servers.simulator import simulate_provider  # noqa: PLC0415 - heavy
@@ -94,6 +100,8 @@ def _command(name: str, provider: Provider) -> click.Command:
                 name,
                 host=host,
                 port=port,
+                certificate=certificate,
+                private_key=private_key,
                 is_scripted=brain == "scripted" or script is not None,
                 script=script,
                 speed=speed,
