@@ -81,12 +81,16 @@ if TYPE_CHECKING:
         ToolUse,
     )
     from realtime_actors.providers import (
+        AzureOpenAIRealtimeModel,
+        DashScopeRealtimeModel,
+        GeminiRealtimeModel,
         Manual,
         OpenAIRealtimeModel,
         ProviderRefused,
         ProviderUnavailable,
         SemanticVAD,
         ServerVAD,
+        XAIRealtimeModel,
     )
 
 __version__ = "0.1.0"
@@ -113,6 +117,7 @@ __all__ = [
     "AgentResponseToolUseDone",
     "AskTimeout",
     "AudioFormat",
+    "AzureOpenAIRealtimeModel",
     "Backoff",
     "ByKey",
     "Child",
@@ -127,9 +132,11 @@ __all__ = [
     "ClientTextAppend",
     "ClientToolResult",
     "Context",
+    "DashScopeRealtimeModel",
     "DeadLetter",
     "DecodeError",
     "Forward",
+    "GeminiRealtimeModel",
     "Instrument",
     "Lost",
     "MailboxFull",
@@ -157,6 +164,7 @@ __all__ = [
     "ToolResult",
     "ToolUse",
     "UnhandledMessage",
+    "XAIRealtimeModel",
     "__version__",
     "droppable",
     "frontend_tool",
