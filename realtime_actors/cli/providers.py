@@ -26,11 +26,18 @@ class Provider:
     """The environment variables where its key is looked for, in this order, and the model's field that it is for."""
     settings: Mapping[str, str] = field(default_factory=_nothing)
     """Other environment variables that are usual with it, and the model's field that each is for."""
+    base_url: str | None = None
+    """The environment variable that is usual for the URL of its API, to which its SDK adds `/realtime`."""
     query: str = ""
     """What has to follow a simulator's URL where it is given to another client."""
 
     def __str__(self) -> str:
         return " or ".join(self.keys)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The environment variables that it may have beside its key's."""
+        return (*self.settings, *([self.base_url] if self.base_url else []))
 
 
 PROVIDERS: Mapping[str, Provider] = {
@@ -40,6 +47,7 @@ PROVIDERS: Mapping[str, Provider] = {
         "OpenAIRealtimeModel",
         "OpenAISimulator",
         {"OPENAI_API_KEY": "api_key"},
+        base_url="OPENAI_BASE_URL",
         query="?model=gpt-realtime",
     ),
     "gemini": Provider(
@@ -55,6 +63,7 @@ PROVIDERS: Mapping[str, Provider] = {
         "DashScopeRealtimeModel",
         "DashScopeSimulator",
         {"DASHSCOPE_API_KEY": "api_key"},
+        {"DASHSCOPE_API_REGION": "region", "DASHSCOPE_WORKSPACE_ID": "workspace"},
         query="?model=qwen3-omni-flash-realtime",
     ),
     "xai": Provider(

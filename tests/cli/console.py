@@ -12,14 +12,15 @@ from pathlib import Path
 
 import attrs
 
+from realtime_actors.cli.providers import PROVIDERS
+
 DATA = Path(__file__).parent.parent / "data"
 
 
 def environment(**variables: str) -> dict[str, str]:
     """This process's, without what would change a command's behaviour."""
-    clean = {
-        name: value for name, value in os.environ.items() if name not in ("OPENAI_API_KEY", "REALTIME_ACTORS_TOKEN")
-    }
+    usual = {name for provider in PROVIDERS.values() for name in (*provider.keys, *provider.others)}
+    clean = {name: value for name, value in os.environ.items() if name not in usual and name != "REALTIME_ACTORS_TOKEN"}
     return {**clean, "PYTHONUNBUFFERED": "1", **variables}
 
 

@@ -67,6 +67,91 @@ def test_azure_wants_its_resource_too(run: Run) -> None:
     assert "AZURE_OPENAI_ENDPOINT" in ended.error
 
 
+@pytest.mark.parametrize(
+    ("provider", "environment", "url", "header"),
+    [
+        ("openai", {"OPENAI_API_KEY": "k"}, "wss://api.openai.com/v1/realtime?model=gpt-realtime", "Bearer k"),
+        (
+            "openai",
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "https://eu.example.org/v1/"},
+            "wss://eu.example.org/v1/realtime?model=gpt-realtime",
+            "Bearer k",
+        ),
+        ("gemini", {"GEMINI_API_KEY": "k", "GOOGLE_API_KEY": "other"}, "v1beta", "k"),
+        ("gemini", {"GEMINI_API_KEY": " ", "GOOGLE_API_KEY": "k"}, "v1beta", "k"),
+        ("dashscope", {"DASHSCOPE_API_KEY": "k"}, "wss://dashscope.aliyuncs.com/", "Bearer k"),
+        (
+            "dashscope",
+            {"DASHSCOPE_API_KEY": "k", "DASHSCOPE_API_REGION": "ap-southeast-1"},
+            "wss://dashscope-intl.aliyuncs.com/",
+            "Bearer k",
+        ),
+        (
+            "dashscope",
+            {"DASHSCOPE_API_KEY": "k", "DASHSCOPE_API_REGION": "ap-southeast-1", "DASHSCOPE_WORKSPACE_ID": "ws1"},
+            "wss://ws1.ap-southeast-1.maas.aliyuncs.com/",
+            "ws1",
+        ),
+        ("xai", {"XAI_API_KEY": "k"}, "wss://api.x.ai/v1/realtime", "Bearer k"),
+        (
+            "azure",
+            {"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://me.openai.azure.com/"},
+            "wss://me.openai.azure.com/openai/v1/realtime",
+            "k",
+        ),
+        (
+            "azure",
+            {
+                "AZURE_OPENAI_AD_TOKEN": "t",
+                "AZURE_OPENAI_ENDPOINT": "https://me.openai.azure.com",
+                "OPENAI_API_VERSION": "2025-04-01-preview",
+            },
+            "wss://me.openai.azure.com/openai/realtime?api-version=2025-04-01-preview",
+            "Bearer t",
+        ),
+    ],
+)
+def test_what_is_usual_in_the_environment_is_used(
+    monkeypatch: pytest.MonkeyPatch, provider: str, environment: dict[str, str], url: str, header: str
+) -> None:
+    """As the provider's own SDK has it."""
+    from realtime_actors.cli.servers.serving import model_of  # noqa: PLC0415 - heavy
+
+    monkeypatch.setattr("os.environ", environment)
+    model = model_of(provider, model_name="mine" if provider == "azure" else None)
+    assert url in model.endpoint()
+    assert header in [value for _, value in model.headers()]
+
+
+def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    from realtime_actors.cli.servers.serving import model_of  # noqa: PLC0415 - heavy
+
+    monkeypatch.setattr("os.environ", {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "https://eu.example.org/v1"})
+    assert model_of("openai", url="ws://127.0.0.1:9/v1/realtime").endpoint().startswith("ws://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable", "value"),
+    [
+        ("openai", "OPENAI_BASE_URL", "eu.example.org"),
+        ("dashscope", "DASHSCOPE_API_REGION", "us-east-1"),
+        ("dashscope", "DASHSCOPE_WORKSPACE_ID", "a.b/"),
+        ("azure", "AZURE_OPENAI_ENDPOINT", "ftp://me"),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_named(run: Run, provider: str, variable: str, value: str) -> None:
+    key = next(iter(PROVIDERS[provider].keys))
+    ended = run("serve", "--provider", provider, **{key: "any", variable: value})
+    assert ended.code == 1
+    assert ended.error.endswith(f"(from the environment: {variable}).")
+
+
+def test_help_names_the_variables(run: Run) -> None:
+    said = run("serve", "--help").out
+    for provider in PROVIDERS.values():
+        assert all(name in said for name in (*provider.keys, *provider.others))
+
+
 @pytest.mark.parametrize("chosen", [None, "openai", "xai", "gemini"])
 def test_what_a_frontend_asks_for_is_the_model_it_gets(chosen: str | None) -> None:
     from realtime_actors.cli.servers.gateway import Agents  # noqa: PLC0415 - heavy

@@ -10,7 +10,9 @@ from realtime_actors.cli.providers import PROVIDERS
 
 __all__ = ["serve"]
 
-_KEYS = "; ".join(f"{name}: {provider}" for name, provider in PROVIDERS.items())
+_VARIABLES = "; ".join(
+    f"{name}: {provider}" + "".join(f", {other}" for other in provider.others) for name, provider in PROVIDERS.items()
+)
 
 
 @click.command(
@@ -22,6 +24,7 @@ Examples:
   realtime-actors serve --host 0.0.0.0 --certificate fullchain.pem --private-key key.pem
   OPENAI_API_KEY=any realtime-actors serve --url ws://127.0.0.1:9000/v1/realtime
   GEMINI_API_KEY=... realtime-actors serve --provider gemini
+  DASHSCOPE_API_KEY=... DASHSCOPE_API_REGION=ap-southeast-1 realtime-actors serve --provider dashscope
   AZURE_OPENAI_API_KEY=... AZURE_OPENAI_ENDPOINT=https://me.openai.azure.com realtime-actors serve --provider azure
   realtime-actors serve --provider openai --provider dashscope      # frontends choose
 """
@@ -33,8 +36,8 @@ Examples:
     multiple=True,
     default=["openai"],
     show_default=True,
-    help="Whose model. May be given more than once: the first is the usual one, frontends may choose another. Keys are "
-    f"taken from the environment ({_KEYS}).",
+    help="Whose model. May be given more than once: the first is the usual one, frontends may choose another. Keys, "
+    f"and what else is usual with a provider, are taken from the environment ({_VARIABLES}).",
 )
 @click.option("--model", metavar="NAME", help="The first provider's model.  [default: its usual one]")
 @click.option("--voice", metavar="NAME", help="The first model's voice.  [default: its usual one]")

@@ -16,9 +16,9 @@ from realtime_actors.cli.servers.gateway import Agents
 from realtime_actors.cli.servers.gateway import host as host_gateway
 from realtime_actors.cli.servers.tools import load_tools
 from realtime_actors.gateway import GatewaySettings
-from realtime_actors.providers import RealtimeModel
+from realtime_actors.providers import InvalidModel, RealtimeModel
 
-__all__ = ["Serving", "serve_agents"]
+__all__ = ["Serving", "model_of", "serve_agents"]
 
 
 @attrs.frozen(kw_only=True)
@@ -54,12 +54,12 @@ class Serving:
 async def serve_agents(options: Mapping[str, Any]) -> None:
     """Serve until cancelled, as the command's options say.
 
-    Raises `CommandFailed`, `InvalidModel`, `InvalidSettings`, `InvalidCertificate`, `ListenFailed`.
+    Raises `CommandFailed`, `InvalidSettings`, `InvalidCertificate`, `ListenFailed`.
     """
     serving = Serving.of(options)
     first, *others = dict.fromkeys(serving.providers)
-    models = {first: _model(first, model_name=serving.model, voice=serving.voice, url=serving.url)}
-    models |= {name: _model(name) for name in others}
+    models = {first: model_of(first, model_name=serving.model, voice=serving.voice, url=serving.url)}
+    models |= {name: model_of(name) for name in others}
     settings = attrs.evolve(serving.settings, providers=tuple(models))
     agents = Agents(models, serving.name, serving.instructions, load_tools(serving.tools))
     with_models = ", ".join(f"{model.model_name} of {PROVIDERS[name].title}" for name, model in models.items())
@@ -78,10 +78,10 @@ async def serve_agents(options: Mapping[str, Any]) -> None:
     await host_gateway(agents, settings, announce)
 
 
-def _model(
+def model_of(
     name: str, *, model_name: str | None = None, voice: str | None = None, url: str | None = None
 ) -> RealtimeModel:
-    """A provider's model, with what the environment says. Raises `CommandFailed` or `InvalidModel`."""
+    """A provider's model, with what the environment says. Raises `CommandFailed`."""
     provider, environment = PROVIDERS[name], {name: value.strip() for name, value in os.environ.items()}
     found = [(field, environment[variable]) for variable, field in provider.keys.items() if environment.get(variable)]
     if not found:
@@ -89,8 +89,15 @@ def _model(
             f"{provider} is not set, and {provider.title} wants a key: set it, or run `realtime-actors demo`, which "
             "needs none."
         )
+    base = environment.get(provider.base_url or "")
+    if base and url is None:
+        url = f"{base.replace('http', 'ws', 1).rstrip('/')}/realtime"
     given: dict[str, str | None] = {"model_name": model_name, "voice": voice, "url": url}
     given |= {field: environment.get(variable) or None for variable, field in provider.settings.items()}
     given |= dict(found[:1])
     make: type[RealtimeModel] = getattr(realtime_actors.providers, provider.model_class)
-    return make(**{field: value for field, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
+    try:
+        return make(**{field: value for field, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
+    except InvalidModel as error:
+        used = [variable for variable in provider.others if environment.get(variable)]
+        raise CommandFailed(f"{error} (from the environment: {', '.join(used)})" if used else str(error)) from error
