@@ -36,7 +36,7 @@ from realtime_actors.events import (
 
 from .calls import forget_oldest
 from .json_wire import Decoded, Message, as_list, as_object, as_text, need_object, need_text
-from .model import RealtimeModel
+from .model import Manual, RealtimeModel
 from .openai_protocol import MOST_SENT_ITEMS, OpenAIProtocol
 
 __all__ = ["DashScopeProtocol"]
@@ -283,7 +283,19 @@ class DashScopeProtocol(OpenAIProtocol):
         return self._speech_started(message)
 
     def _user_is_silent(self, message: Message) -> Decoded:
-        return [*self._end_stopped(), *self._speech_stopped(message)]
+        decoded = [*self._end_stopped(), *self._speech_stopped(message)]
+        if self._live and self._replies_without_interrupting:
+            # The reply was not to be interrupted, and no document says that one to this turn comes after it. OpenAI
+            # says that none does, with an error that names no request; so it is asked for as there.
+            words = "a reply is being generated: the one to this turn has to be asked for"
+            code = "conversation_already_has_active_response"
+            decoded.append(RequestFailed("", "invalid_request_error", code, words, "already_active"))
+        return decoded
+
+    @property
+    def _replies_without_interrupting(self) -> bool:
+        detection = self._model.turn_detection
+        return not isinstance(detection, Manual) and detection.create_response and not detection.interrupt_response
 
     def _committed(self, message: Message) -> Decoded:
         """The audio, and the pictures that were put beside it, are an item now."""

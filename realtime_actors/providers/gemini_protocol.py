@@ -296,7 +296,7 @@ class GeminiProtocol(JSONProtocol):
         if self._reply is not None:
             said += self._hearing.finish()
             interrupted = self._reply.interrupted
-            said += self._end("cancelled", "interrupted") if interrupted else self._end(ending(reason), reason)
+            said += self._end("cancelled", "turn_detected") if interrupted else self._end(ending(reason), reason)
         self._stale = self._pushed = False
         return said
 

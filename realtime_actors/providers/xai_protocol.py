@@ -198,14 +198,14 @@ class XAIProtocol(OpenAIProtocol):
 
     def _user_speaks(self, message: Message) -> Decoded:
         self._unanswered = True
-        decoded = self._speech_started(message)
+        ended: Decoded = []
         if self._is_manual:  # measured: without turn detection it stops at once, and its end is not told
             for response_id in list(self._live):
-                decoded += self._end(response_id, "turn_detected")
+                ended += self._end(response_id, "turn_detected")
         elif self._model.interrupts:
             for live in self._live.values():
                 live.stopped = live.stopped or "turn_detected"
-        return decoded
+        return [*ended, *self._speech_started(message)]
 
     def _user_is_silent(self, message: Message) -> Decoded:
         return [*self._end_stopped(), *self._speech_stopped(message)]

@@ -236,10 +236,14 @@ class TestEndsThatAreNotTold:
 
     def test_a_voice_that_interrupts_nothing_ends_nothing(self) -> None:
         protocol = new(turn_detection=ServerVAD(interrupt_response=False))
-        assert decode(protocol, created(), STARTED, item_done(), STOPPED)[1:] == [
-            ModelInputStarted("item_u", 5),
-            ModelInputDone("item_u", 900),
-        ]
+        *events, refused = decode(protocol, created(), STARTED, item_done(), STOPPED)[1:]
+        assert events == [ModelInputStarted("item_u", 5), ModelInputDone("item_u", 900)]
+        assert isinstance(refused, RequestFailed)
+        assert (refused.request_id, refused.conflict) == ("", "already_active")  # so that its reply is asked for
+
+    def test_a_voice_that_is_not_to_be_answered_is_not(self) -> None:
+        protocol = new(turn_detection=ServerVAD(interrupt_response=False, create_response=False))
+        assert decode(protocol, created(), STARTED, STOPPED)[-1] == ModelInputDone("item_u", 900)
 
     def test_nothing_to_cancel_means_that_it_has_ended(self, protocol: WireProtocol) -> None:
         decode(protocol, created())

@@ -191,7 +191,7 @@ class TestSequences:
         assert decode(protocol, *server("barge_in")) == [
             ModelInputStarted("item_t_3", 500),
             ModelResponseAudioDone("resp_t_1", "item_t_2"),
-            ModelResponseDone("resp_t_1", 1201, 109, {"status": "cancelled", "reason": "interrupted"}),
+            ModelResponseDone("resp_t_1", 1201, 109, {"status": "cancelled", "reason": "turn_detected"}),
             ModelInputTranscriptionDelta("item_t_3", " Wait"),
         ]
 

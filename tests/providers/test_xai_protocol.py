@@ -225,8 +225,8 @@ class TestEnds:
     def test_push_to_talk_ends_a_reply_at_once(self, manual: XAIProtocol) -> None:
         assert decode(manual, began(), SPEAKS) == [
             ModelResponseCreated("r1"),
-            ModelInputStarted("u1", 5),
             ModelResponseDone("r1", 0, 0, CANCELLED),
+            ModelInputStarted("u1", 5),
         ]
 
     def test_a_new_reply_ends_the_one_before(self, protocol: XAIProtocol) -> None:
