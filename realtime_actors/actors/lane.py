@@ -69,7 +69,7 @@ class LaneTask:
     def is_idle(self) -> bool:
         """Whether it waits for a message, and will handle the next one as soon as it is told."""
         queue = self.queue
-        return queue.awaited and not queue.fill and self._state == "open" and self._failure is None
+        return queue.awaited and not queue.fill and self._state == "open"
 
     def handle_directly(self, entry: HandlerEntry, message: object) -> None:
         """Handle a message in the task that tells it."""
@@ -81,9 +81,10 @@ class LaneTask:
             elif result is not None and isinstance(result, _COROUTINE):
                 result.close()
                 raise TypeError(f"{self.describe()} is direct, and cannot wait: return no coroutine")
-        except BaseException as error:  # it is this lane's, not the sender's
+        except BaseException as error:  # noqa: BLE001 - it is this lane's, which raises it, and not the sender's
             self._lose(message, None, error)
             self._failure = error
+            self.close()
             self.queue.wake()
         else:
             self.life.slot.handled += 1
@@ -145,8 +146,6 @@ class LaneTask:
                     if item is not WAKE:
                         # This life may have ended since it was handed over: then it stays queued.
                         queue.returned = item
-                    elif self._failure is not None:
-                        raise self._failure
                     continue
                 queue.fill -= 1
             # All in this one frame: a call for each message would cost a tenth of all that is done for it.
@@ -180,6 +179,8 @@ class LaneTask:
                 raise
             self.since = None
             slot.handled += 1
+        if self._failure is not None:
+            raise self._failure
 
     async def _handle_observed(self, actor: Actor, entry: HandlerEntry, envelope: Envelope) -> Any:
         slot = self.life.slot
