@@ -27,6 +27,7 @@ from realtime_actors.events import (
     ModelResponseToolUseDone,
     ServerEvent,
 )
+from realtime_actors.events.maker import maker
 
 __all__ = ["DELTAS", "Delta", "InputEvent", "Part", "agent_event"]
 
@@ -42,12 +43,14 @@ Part = ModelResponseAudioDone | ModelResponseAudioTranscriptDone | ModelResponse
 InputEvent = ModelInputStarted | ModelInputDone | ModelInputTranscriptionDelta | ModelInputTranscriptionDone
 """What the model hears of the user."""
 
+_audio_delta = maker(AgentResponseAudioDelta)
+
 
 def agent_event(event: Delta | Part | InputEvent | ModelError, agent_id: str, name: str) -> ServerEvent:  # noqa: PLR0911 - one for each type
     """The event as the agent publishes it. The order is that of how often they come: audio first."""
     match event:
         case ModelResponseAudioDelta(response_id, item_id, payload, audio_format):
-            return AgentResponseAudioDelta(response_id, item_id, payload, audio_format, agent_id, name)
+            return _audio_delta(response_id, item_id, payload, audio_format, agent_id, name)
         case ModelResponseAudioTranscriptDelta(response_id, item_id, delta):
             return AgentResponseAudioTranscriptDelta(response_id, item_id, delta, agent_id, name)
         case ModelResponseToolUseDelta(response_id, item_id, use):

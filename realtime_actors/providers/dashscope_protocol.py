@@ -84,12 +84,13 @@ class DashScopeProtocol(OpenAIProtocol):
         "_answering",
         "_committed_item",
         "_committing",
-        "_ended",
         "_heard",
         "_live",
         "_told",
         "_waiting",
     )
+
+    speech = "response.audio.delta"
 
     def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
         super().__init__(model, session)
@@ -100,7 +101,6 @@ class DashScopeProtocol(OpenAIProtocol):
         self._after_result = False  # whether the last item that was sent is the result of a call
         self._answering = ""  # the response that has begun since
         self._live: dict[str, str] = {}  # the responses that have begun, and why they are to stop ("": they are not)
-        self._ended: dict[str, None] = {}
         self._told: dict[str, str] = {}  # what has been told of the transcripts that are being written
 
     # To the provider
@@ -206,14 +206,6 @@ class DashScopeProtocol(OpenAIProtocol):
         return []
 
     # From the provider
-
-    def _read(self, message: Message) -> Decoded:
-        response_id = message.get("response_id")
-        if isinstance(response_id, str) and response_id in self._ended:
-            return []
-        kind = message.get("type")
-        decoder = self.decoders.get(kind) if isinstance(kind, str) else None
-        return decoder(self, message) if decoder is not None else super()._read(message)
 
     def _session_updated(self, message: Message) -> Decoded:
         self._settle(Configure)

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 import orjson
 
 from realtime_actors.events import (
@@ -56,6 +57,32 @@ LONGEST_HANDLE = 8192
 
 _PCM_24K = "audio/pcm;rate=24000"
 _CANCELLED_CALL = "The call was cancelled: the user interrupted the reply."
+
+
+class _Media(msgspec.Struct, gc=False, rename={"type": "mimeType"}):
+    type: str
+    data: str
+
+
+class _Part(msgspec.Struct, gc=False, rename={"media": "inlineData"}):
+    media: _Media
+
+
+class _Turn(msgspec.Struct, gc=False):
+    parts: tuple[_Part]
+
+
+class _Content(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename={"turn": "modelTurn"}):
+    turn: _Turn
+
+
+class _Speech(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename={"content": "serverContent"}):
+    """A message that holds a piece of speech and nothing else."""
+
+    content: _Content
+
+
+_read_speech = msgspec.json.Decoder(_Speech).decode
 
 
 class GeminiProtocol(JSONProtocol):
@@ -149,28 +176,28 @@ class GeminiProtocol(JSONProtocol):
 
     # From the provider
 
+    def decode(self, frame: str | bytes) -> Decoded:
+        # The hot path: of a piece of speech only what is wanted is read, and its base64 is not opened. What else there
+        # is in a frame, and what may be wrong with it, is found on the other path.
+        if self._reply is not None and not self._stale and isinstance(frame, bytes) and frame.isascii():
+            try:
+                media = _read_speech(frame).content.turn.parts[0].media
+            except (msgspec.DecodeError, RecursionError):
+                pass
+            else:
+                if media.type == _PCM_24K and _is_standard(media.data):
+                    return [self._reply.speaks(media.data, PCM_24K)]
+        return super().decode(frame)
+
     def _read(self, message: Message) -> Decoded:
-        content: Any = message.get("serverContent")
-        if len(message) == 1 and content.__class__ is dict:
-            if len(content) == 1 and self._reply is not None and not self._stale:
-                try:  # the hot path: a piece of speech and nothing else, whose base64 is not opened
-                    (part,) = content["modelTurn"]["parts"]
-                    media: Any = part["inlineData"]
-                    data: Any = media["data"]
-                    if data.__class__ is str and media["mimeType"] == _PCM_24K and _is_standard(data):
-                        return [self._reply.speaks(data, PCM_24K)]
-                except (KeyError, TypeError, ValueError):
-                    pass  # it is something else
-            said = self._server_content(content)
-        else:
-            said: Decoded = []
-            if "usageMetadata" in message:
-                self._usage = as_object(message["usageMetadata"])
-            for key, reader in self.readers.items():
-                if key in message:
-                    said += reader(self, as_object(message[key]))
-            if not self.readers.keys() >= message.keys():
-                said += self._unknown_message(message)
+        said: Decoded = []
+        if "usageMetadata" in message:
+            self._usage = as_object(message["usageMetadata"])
+        for key, reader in self.readers.items():
+            if key in message:
+                said += reader(self, as_object(message[key]))
+        if not self.readers.keys() >= message.keys():
+            said += self._unknown_message(message)
         if self._reply is None:
             self._usage = {}  # of no reply of ours
             if self._leaving is not None:

@@ -14,7 +14,7 @@ from realtime_actors.events import (
     ModelResponseAudioTranscriptDone,
 )
 
-from .json_wire import Decoded
+from .json_wire import Decoded, audio_delta
 
 __all__ = ["Reply", "ending"]
 
@@ -48,7 +48,7 @@ class Reply:
     def speaks(self, data: str, audio_format: AudioFormat) -> ModelResponseAudioDelta:
         """A piece of speech, in base64."""
         self._speaking = True
-        return ModelResponseAudioDelta(self.id, self.item_id, data, audio_format)
+        return audio_delta(self.id, self.item_id, data, audio_format)
 
     def says(self, text: str) -> ModelResponseAudioTranscriptDelta:
         """A fragment of its words."""

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import orjson
 
-from realtime_actors.events import ModelError, ModelEvent, ModelNotice
+from realtime_actors.events import ModelError, ModelEvent, ModelNotice, ModelResponseAudioDelta
+from realtime_actors.events.maker import maker
 
 from .model import RealtimeModel, WireProtocol
 
@@ -24,6 +25,7 @@ __all__ = [
     "as_list",
     "as_object",
     "as_text",
+    "audio_delta",
     "dump",
     "need_object",
     "need_text",
@@ -33,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Decoded = list[ModelEvent | ModelNotice]
+
+audio_delta = maker(ModelResponseAudioDelta)
+"""A piece of speech: the event of which there are the most."""
 
 _MOST_UNKNOWN_TYPES = 64
 """Types that are counted each by its name; those beyond are counted together, as "other"."""

@@ -29,6 +29,8 @@ class OpenAIBetaProtocol(OpenAIProtocol):
 
     __slots__ = ()
 
+    speech = "response.audio.delta"
+
     decoders: ClassVar[Mapping[str, Callable[[Any, Message], Decoded]]] = {
         **OpenAIProtocol.decoders,
         **{older: OpenAIProtocol.decoders[name] for older, name in _OLDER_NAMES.items()},

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
+import msgspec
 import pybase64
 
 from realtime_actors.events import (
@@ -29,7 +30,6 @@ from realtime_actors.events import (
     ModelInputStarted,
     ModelInputTranscriptionDelta,
     ModelInputTranscriptionDone,
-    ModelResponseAudioDelta,
     ModelResponseAudioDone,
     ModelResponseAudioTranscriptDelta,
     ModelResponseAudioTranscriptDone,
@@ -51,6 +51,7 @@ from .json_wire import (
     as_list,
     as_object,
     as_text,
+    audio_delta,
     dump,
     need_object,
     need_text,
@@ -74,13 +75,27 @@ _ENDINGS = frozenset({"completed", "cancelled", "failed", "incomplete"})
 _UNFINISHED = ("incomplete", "in_progress")
 
 
+class _Speech(msgspec.Struct, gc=False):
+    """A piece of the reply's speech: what is read of a frame that says nothing else."""
+
+    type: str
+    response_id: str
+    item_id: str
+    delta: str
+
+
+_read_speech = msgspec.json.Decoder(_Speech).decode
+
+
 class OpenAIProtocol(JSONProtocol):
     """One socket of OpenAI's wire. Whatever is remembered is found by its id, never as the current one.
 
-    A dialect is a subclass with another table of `decoders`.
+    A dialect is a subclass with another table of `decoders`, and maybe another type of the frames of `speech`.
     """
 
-    __slots__ = ("_calls", "_format", "_sent", "_session")
+    __slots__ = ("_calls", "_ended", "_format", "_sent", "_session")
+
+    speech: ClassVar[str] = "response.output_audio.delta"
 
     def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
         super().__init__(model)
@@ -88,6 +103,7 @@ class OpenAIProtocol(JSONProtocol):
         self._format = AudioFormat(rate=model.output_rate)
         self._calls = FunctionCalls(model.provider)
         self._sent: dict[str, str] = {}  # our items that are not acknowledged, and the call that each is a result of
+        self._ended: dict[str, None] = {}  # responses that a dialect has ended: what still comes of them says nothing
 
     # To the provider
 
@@ -142,7 +158,23 @@ class OpenAIProtocol(JSONProtocol):
 
     # From the provider
 
+    def decode(self, frame: str | bytes) -> Decoded:
+        # The hot path: of a piece of speech only what is wanted is read, and its base64 is not opened. What may be
+        # wrong with a frame is found on the other path.
+        if isinstance(frame, str) and self.speech in frame and frame.isascii():
+            try:
+                speech = _read_speech(frame)
+            except (msgspec.DecodeError, RecursionError):
+                pass
+            else:
+                if speech.type == self.speech and speech.response_id not in self._ended:
+                    return [audio_delta(speech.response_id, speech.item_id, speech.delta, self._format)]
+        return super().decode(frame)
+
     def _read(self, message: Message) -> Decoded:
+        response_id = message.get("response_id")
+        if isinstance(response_id, str) and response_id in self._ended:
+            return []
         kind = message.get("type")
         if not isinstance(kind, str):
             kind = need_text(message, "type")
@@ -196,12 +228,8 @@ class OpenAIProtocol(JSONProtocol):
         return [ModelResponseCreated(need_text(need_object(message, "response"), "id"))]
 
     def _audio_delta(self, message: Message) -> Decoded:
-        # The hot path: the base64 is not opened, the format is shared, and what is right is not asked for twice.
-        response_id, item_id, delta = message.get("response_id"), message.get("item_id"), message.get("delta")
-        if not (isinstance(response_id, str) and isinstance(item_id, str) and isinstance(delta, str)):
-            response_id, item_id = need_text(message, "response_id"), need_text(message, "item_id")
-            delta = need_text(message, "delta")
-        return [ModelResponseAudioDelta(response_id, item_id, delta, self._format)]
+        ids = need_text(message, "response_id"), need_text(message, "item_id")
+        return [audio_delta(*ids, need_text(message, "delta"), self._format)]
 
     def _audio_done(self, message: Message) -> Decoded:
         return [ModelResponseAudioDone(need_text(message, "response_id"), need_text(message, "item_id"))]

@@ -75,7 +75,6 @@ class XAIProtocol(OpenAIProtocol):
         "_configuring",
         "_items",
         "_live",
-        "_over",
         "_request",
         "_resumes",
         "_told",
@@ -92,7 +91,6 @@ class XAIProtocol(OpenAIProtocol):
         self._request = ""  # the request for a reply that has not begun
         self._cancels: dict[str, str] = {}  # requests to cancel that are not answered, and what they are to stop
         self._live: dict[str, _Live] = {}
-        self._over: dict[str, None] = {}  # ended here or there: what still comes of them says nothing
         # What was told of the user's words, by item; None when they are complete.
         self._told: dict[str, str | None] = {}
 
@@ -113,7 +111,7 @@ class XAIProtocol(OpenAIProtocol):
             case Configure():
                 self._configuring = command.request_id
             case CancelResponse():
-                if command.response_id in self._over:
+                if command.response_id in self._ended:
                     return []  # what a cancel of it would stop is the next one
                 self._cancels[command.request_id] = command.response_id
                 if len(self._cancels) > MOST_OVER:
@@ -162,12 +160,6 @@ class XAIProtocol(OpenAIProtocol):
                 return []
 
     # From the provider
-
-    def _read(self, message: Message) -> Decoded:
-        response_id = message.get("response_id")
-        if isinstance(response_id, str) and response_id in self._over:
-            return []
-        return super()._read(message)
 
     def _conversation_created(self, message: Message) -> Decoded:
         conversation_id = as_text(as_object(message.get("conversation")).get("id"))
@@ -241,7 +233,7 @@ class XAIProtocol(OpenAIProtocol):
 
     def _begin(self, message: Message) -> Decoded:
         response_id = need_text(need_object(message, "response"), "id")
-        if response_id in self._live or response_id in self._over:
+        if response_id in self._live or response_id in self._ended:
             return []
         # There is one at a time: the end of the one before was not told.
         decoded: Decoded = []
@@ -276,7 +268,7 @@ class XAIProtocol(OpenAIProtocol):
 
     def _finish(self, message: Message) -> Decoded:
         response_id = need_text(need_object(message, "response"), "id")
-        if response_id in self._over:
+        if response_id in self._ended:
             return []
         decoded = self._response_done(message)
         self._close(response_id)
@@ -305,9 +297,9 @@ class XAIProtocol(OpenAIProtocol):
 
     def _close(self, response_id: str) -> None:
         self._live.pop(response_id, None)
-        self._over[response_id] = None
-        if len(self._over) > MOST_OVER:
-            forget_oldest(self._over)
+        self._ended[response_id] = None
+        if len(self._ended) > MOST_OVER:
+            forget_oldest(self._ended)
 
     # Errors
 
