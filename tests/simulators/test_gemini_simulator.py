@@ -469,6 +469,35 @@ class TestCalls:
                 await client.content("Well?")
                 await client.until("modelTurn")
 
+    @pytest.mark.parametrize("behavior", ["BLOCKING", "NON_BLOCKING"])
+    async def test_a_result_that_comes_while_the_model_talks(self, behavior: str, autojump_clock: object) -> None:
+        """It is taken, and answered once the model has said what it is saying."""
+        tools = [{"functionDeclarations": [{**WEATHER, "behavior": behavior}]}]
+        simulator = simulate([PARIS, Say("I am looking. " * 5)], Reply([Say("Sunny.")], after="get_weather"), speed=1)
+        async with talking(simulator, model=OLD, tools=tools, outputAudioTranscription={}) as client:
+            await client.content("Weather?")
+            [call] = (await client.until("toolCall"))[-1]["toolCall"]["functionCalls"]
+            await client.until("modelTurn")
+            await client.respond(call, "Hot.")
+            told = await client.turn()
+            if behavior == "NON_BLOCKING":
+                told += await client.turn()
+            assert words(told).endswith("looking. Sunny.")
+        assert isinstance(simulator.brain, ScriptedBrain)
+        assert [turn.text for turn in simulator.brain.heard[-2:]] == ["I am looking. " * 5, "Hot."]
+
+    async def test_a_call_is_given_up_while_the_model_talks_on(self, autojump_clock: object) -> None:
+        simulator = simulate([PARIS, Endless()], [Say("Yes?")], speed=1)
+        async with talking(simulator, realtimeInputConfig=AUTO, **TOOLS) as client:
+            await client.say("Weather?")
+            [call] = (await client.until("toolCall"))[-1]["toolCall"]["functionCalls"]
+            await client.until("modelTurn")
+            await client.speak(SPEECH)
+            told = await client.turn()
+            assert [each["toolCallCancellation"] for each in told if "toolCallCancellation" in each] == [
+                {"ids": [call["id"]]}
+            ]
+
     async def test_a_model_that_waits_for_none(self) -> None:
         async with connected(simulate()) as client:
             await client.send(setup={"model": "models/gemini-3.8-live-extended-thinking", **TOOLS})

@@ -59,6 +59,7 @@ class Session:
         self._turn: Generation | None = None  # the last one, until its turn is over
         self._calls: dict[str, Call] = {}  # whose results the model waits for
         self._background: dict[str, Call] = {}  # whose results it does not wait for
+        self._results: list[Entry] = []  # of calls, that came while the model was generating
         self._wanted = False  # whether the model is to reply when its turn is over
         self._answered = False  # whether it has had a turn
         self._unheard: dict[str, Entry] = {}
@@ -122,6 +123,8 @@ class Session:
             if self._setup.is_3 and self._random.random() < 0.2:
                 effects.append(Send(self._random.choice(({}, {"serverContent": {}}))))
             effects.append(Send(message))
+            if "toolCall" in message:
+                self._remember(generation)  # its results may come before the rest is generated
         if isinstance(step, AddText) and generation.active:
             effects += self._tell("during")
         if not generation.active:
@@ -318,10 +321,12 @@ class Session:
         call = self._calls.get(call_id) or self._background.get(call_id)
         if call is None:
             raise Refused("Requested entity was not found.", 1008)
-        self._history.add(Entry("tool", read_output(response), call.name, call_id))
+        self._results.append(Entry("tool", read_output(response), call.name, call_id))
+        if self._generation is None:
+            self._add_results()
         if call_id in self._calls:
             del self._calls[call_id]
-            return [] if self._calls else self._respond()
+            return [] if self._calls or self._generation is not None else self._respond()
         if not result.get("willContinue"):
             del self._background[call_id]
         scheduling = result.get("scheduling") or "WHEN_IDLE"
@@ -374,11 +379,10 @@ class Session:
         if generation.failure is not None:
             return [Close(1011, generation.failure[:120])]
         self._remember(generation)
+        self._add_results()
         effects = self._tell("after")
         if any(self._setup.tools.get(call.name, True) for call in generation.calls):
-            self._calls |= {call.id: call for call in generation.calls}
-            return effects
-        self._background |= {call.id: call for call in generation.calls}
+            return effects if self._calls else [*effects, *self._respond()]
         self._turn = generation
         effects.append(Send({"serverContent": {"generationComplete": True}}))
         seconds = generation.spoken_ms / 1000 * self._behaviour.playback
@@ -411,6 +415,7 @@ class Session:
         if self._generation is not None:
             self._generation.stop()
             self._remember(self._generation)
+            self._add_results()
             effects.append(Cancel(self._generation.id))
             self._generation = None
         effects += self._give_up_calls()
@@ -429,10 +434,20 @@ class Session:
         return [Send({"toolCallCancellation": {"ids": list(calls)}})] if calls else []
 
     def _remember(self, generation: Generation) -> None:
-        if generation.words:
-            self._history.add(Entry("assistant", generation.words, audio_ms=generation.spoken_ms))
-        for call in generation.calls:
+        """What was sent since the last time; a call is one whose result is waited for, or not."""
+        words, spoken_ms, calls = generation.news()
+        if words:
+            self._history.add(Entry("assistant", words, audio_ms=spoken_ms))
+        for call in calls:
             self._history.add(Entry("assistant", str(call.arguments), call.name, call.id))
+            waits = self._setup.tools.get(call.name, True)
+            (self._calls if waits else self._background)[call.id] = call
+
+    def _add_results(self) -> None:
+        """They follow what the model was saying when they came."""
+        for entry in self._results:
+            self._history.add(entry)
+        self._results.clear()
 
     def _tell(self, now: Literal["during", "after"]) -> list[Effect]:
         told = [messages for when, messages in self._untold if now in (when, "after")]

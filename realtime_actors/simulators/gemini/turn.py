@@ -66,6 +66,7 @@ class Generation:
     _name: str = attrs.field(init=False, default="")
     _arguments: str = attrs.field(init=False, default="")
     _waiting: list[Call] = attrs.field(init=False, factory=list[Call])
+    _reported: tuple[int, float, int] = attrs.field(init=False, default=(0, 0.0, 0))
 
     @property
     def spoken(self) -> bool:
@@ -109,6 +110,12 @@ class Generation:
             case Finish():
                 messages += self._finish(step)
         return messages
+
+    def news(self) -> tuple[str, float, list[Call]]:
+        """What was sent since this was last asked: words, milliseconds of speech, calls."""
+        words, spoken_ms, calls = self._reported
+        self._reported = len(self.words), self.spoken_ms, len(self.calls)
+        return self.words[words:], self.spoken_ms - spoken_ms, self.calls[calls:]
 
     def stop(self) -> None:
         """It was interrupted: calls that were not sent are not made."""
