@@ -59,24 +59,29 @@ _PCM_24K = "audio/pcm;rate=24000"
 _CANCELLED_CALL = "The call was cancelled: the user interrupted the reply."
 
 
-class _Media(msgspec.Struct, gc=False, rename={"type": "mimeType"}):
+class _Exactly(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What has these fields and no others."""
+
+
+class _Media(_Exactly, gc=False, rename={"type": "mimeType"}):
     type: str
     data: str
 
 
-class _Part(msgspec.Struct, gc=False, rename={"media": "inlineData"}):
+class _Part(_Exactly, gc=False, rename={"media": "inlineData"}):
     media: _Media
 
 
-class _Turn(msgspec.Struct, gc=False):
+class _Turn(_Exactly, gc=False):
     parts: tuple[_Part]
+    role: str = ""
 
 
-class _Content(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename={"turn": "modelTurn"}):
+class _Content(_Exactly, gc=False, rename={"turn": "modelTurn"}):
     turn: _Turn
 
 
-class _Speech(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename={"content": "serverContent"}):
+class _Speech(_Exactly, gc=False, rename={"content": "serverContent"}):
     """A message that holds a piece of speech and nothing else."""
 
     content: _Content
@@ -177,12 +182,12 @@ class GeminiProtocol(JSONProtocol):
     # From the provider
 
     def decode(self, frame: str | bytes) -> Decoded:
-        # The hot path: of a piece of speech only what is wanted is read, and its base64 is not opened. What else there
-        # is in a frame, and what may be wrong with it, is found on the other path.
-        if self._reply is not None and not self._stale and isinstance(frame, bytes) and frame.isascii():
+        # The hot path: a piece of speech and nothing else, whose base64 is not opened. What else there is in a frame,
+        # and what may be wrong with it, is found on the other path.
+        if self._reply is not None and not self._stale:
             try:
                 media = _read_speech(frame).content.turn.parts[0].media
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
                 pass
             else:
                 if media.type == _PCM_24K and _is_standard(media.data):
