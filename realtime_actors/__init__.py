@@ -40,8 +40,11 @@ if TYPE_CHECKING:
     )
     from realtime_actors.agents import (
         RealtimeAgent,
+        Reply,
+        ReplyFailed,
         Tool,
         frontend_tool,
+        generate_reply,
         tool,
     )
     from realtime_actors.events import (
@@ -147,6 +150,8 @@ __all__ = [
     "RealtimeAgent",
     "RealtimeError",
     "Ref",
+    "Reply",
+    "ReplyFailed",
     "RestartBudgetExceeded",
     "RoundRobin",
     "Runtime",
@@ -168,6 +173,7 @@ __all__ = [
     "__version__",
     "droppable",
     "frontend_tool",
+    "generate_reply",
     "open_runtime",
     "receives",
     "tool",

@@ -15,6 +15,7 @@ from realtime_actors.events import (
     AgentEnded,
     AgentError,
     AgentReady,
+    AgentResponseDone,
     AppendAudio,
     AppendImage,
     AppendText,
@@ -66,9 +67,10 @@ from realtime_actors.transports import Transport, WebSocketOptions, default_tran
 
 from .calls import Calls
 from .errors import InvalidTool
+from .reply import GenerateReply, Interrupt, Replies, Reply
 from .tools import Tool
 from .translation import DELTAS, Delta, InputEvent, Part, agent_event
-from .turns import AbortTool, Effect, Emit, RunTool, Send, Supersede, Turns
+from .turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Supersede, Turns
 
 __all__ = ["RealtimeAgent"]
 
@@ -86,8 +88,10 @@ SEMANTIC_SILENCE_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000, 
 class RequestForReply:
     """A request on its way through the data lane, and how many cancels came before it."""
 
-    event: ClientTextAppend | ClientResponseCreate
+    event: ClientTextAppend | ClientResponseCreate | GenerateReply
     cancels: int
+    request: str = ""
+    """Of one that is waited for."""
 
 
 @attrs.define(eq=False)
@@ -114,6 +118,7 @@ class RealtimeAgent(Actor):
     _agent_id: str = attrs.field(init=False)
     _turns: Turns = attrs.field(init=False)
     _calls: Calls = attrs.field(init=False)
+    _replies: Replies = attrs.field(init=False, factory=Replies)
     _connection: Ref = attrs.field(init=False)
     _instructions: str = attrs.field(init=False)
     # While the provider has not answered: the request that changes the instructions, and what they were before.
@@ -147,6 +152,7 @@ class RealtimeAgent(Actor):
     async def stopping(self) -> None:
         """Say that the agent is gone, and its replies with it."""
         self._apply(self._turns.stopped())
+        self._replies.end_all({"status": "cancelled", "reason": "agent_ended"})
         self._publish(AgentEnded(self._agent_id, self.name))
 
     def _tools_by_name(self) -> dict[str, Tool]:
@@ -176,17 +182,44 @@ class RealtimeAgent(Actor):
             error_type, code, message = _OVERLOADED
             self._error(code, message, error_type)
 
+    @receives(lane="control")
+    def generate_reply(self, message: GenerateReply) -> Reply:
+        """The same for Python code, which is given the reply to wait for."""
+        reply = Reply(self.context.ref, _new_id())
+        self._replies.add(reply)
+        if not reply.is_over and not self.context.tell(
+            self.context.ref, RequestForReply(message, self._cancels, reply.request)
+        ):
+            self._replies.ended([reply.request], _refused(*_OVERLOADED))
+        return reply
+
     @receives
     def asked(self, asked: RequestForReply) -> None:
         """What was asked has its turn."""
-        if isinstance(asked.event, ClientTextAppend):
+        if asked.request and not self._replies.waits(asked.request):
+            return  # it was interrupted meanwhile
+        text = "" if isinstance(asked.event, ClientResponseCreate) else asked.event.text
+        if text or isinstance(asked.event, ClientTextAppend):
             if not self.model.capabilities.text:
-                self._error("unsupported", f"{self.model.model_name} takes no text: speak to it instead")
+                problem = "unsupported", f"{self.model.model_name} takes no text: speak to it instead"
+                self._error(*problem)
+                self._replies.ended([asked.request], _refused("", *problem))
                 return
-            if not self._add(AppendText(_new_id(), asked.event.text)):
+            item_id = _new_id()
+            self._replies.asks_with(item_id, asked.request)
+            if not self._add(AppendText(item_id, text)):
+                self._replies.refused(item_id, _refused(*_OVERLOADED))
                 return
         if asked.cancels == self._cancels:
-            self._apply(self._turns.want_reply())
+            self._apply(self._turns.want_reply(asked.request))
+        else:
+            self._replies.ended([asked.request], {"status": "cancelled", "reason": "client_cancelled"})
+
+    @receives(lane="control")
+    def interrupt(self, message: Interrupt) -> None:
+        """Whoever waits for a reply wants no more of it."""
+        self._apply(self._turns.interrupt(message.request))
+        self._replies.ended([message.request], {"status": "cancelled", "reason": "interrupted"})
 
     @receives
     def add_audio(self, event: ClientAudioAppend) -> None:
@@ -286,6 +319,8 @@ class RealtimeAgent(Actor):
         """The hot path: a piece of speech every 20 to 100 ms."""
         if self._passes(event.response_id):
             self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
+            if self._replies.live:
+                self._replies.passed(event)
 
     @receives
     def reply_part_done(self, event: Part) -> None:
@@ -334,6 +369,10 @@ class RealtimeAgent(Actor):
     @receives
     def request_failed(self, notice: RequestFailed) -> None:
         self._unacknowledged.pop(notice.request_id, None)
+        refusal = _refused(notice.error_type, notice.code, notice.message)
+        request = self._replies.refused(notice.request_id, refusal)
+        if request is not None:
+            self._apply(self._turns.interrupt(request))
         if self._reconfiguration is not None and notice.request_id == self._reconfiguration[0]:
             self._instructions, self._reconfiguration = self._reconfiguration[1], None
         self._apply(self._turns.failed(notice))
@@ -341,6 +380,7 @@ class RealtimeAgent(Actor):
     @receives
     def item_added(self, notice: ItemAdded) -> None:
         self._unacknowledged.pop(notice.item_id, None)
+        self._replies.accepted(notice.item_id)
 
     @receives
     def session_changed(self, event: ModelSessionCreated | ModelSessionEnded | ToolCallsCancelled) -> None:
@@ -391,6 +431,8 @@ class RealtimeAgent(Actor):
             match effect:
                 case Emit(event):
                     self._publish(event)
+                    if isinstance(event, AgentResponseDone):
+                        self._replies.spent(event)
                 case Send(command):
                     self._command(command)
                 case Supersede(response_id):
@@ -400,6 +442,10 @@ class RealtimeAgent(Actor):
                     self._calls.run(use)
                 case AbortTool(call_id):
                     self._calls.abort(call_id)
+                case Began(requests, response_id):
+                    self._replies.began(requests, response_id)
+                case Ended(requests, metadata):
+                    self._replies.ended(requests, metadata)
 
     def _command(self, command: ModelCommand) -> None:
         if isinstance(command, (AppendText, AppendImage, AppendToolResult)):
@@ -434,6 +480,10 @@ class RealtimeAgent(Actor):
 
 
 _OVERLOADED = ("overloaded_error", "overloaded", "too much waits for the provider: this was not sent; try again later")
+
+
+def _refused(error_type: str, code: str, message: str) -> dict[str, str]:
+    return {"status": "failed", "reason": code or error_type, "message": message}
 
 
 def _new_id() -> str:

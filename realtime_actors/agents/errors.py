@@ -5,12 +5,13 @@
     RealtimeError
     └── AgentsError
         ├── InvalidTool         a function cannot be a tool as it is declared
-        └── InvalidArguments    the model called a tool with arguments that do not fit
+        ├── InvalidArguments    the model called a tool with arguments that do not fit
+        └── ReplyFailed         a reply that was asked for did not come about
 """
 
 from realtime_actors.actors.errors import RealtimeError
 
-__all__ = ["AgentsError", "InvalidArguments", "InvalidTool"]
+__all__ = ["AgentsError", "InvalidArguments", "InvalidTool", "ReplyFailed"]
 
 
 class AgentsError(RealtimeError):
@@ -23,3 +24,11 @@ class InvalidTool(AgentsError, TypeError):
 
 class InvalidArguments(AgentsError):
     """The model called a tool with arguments that do not fit its parameters. The model is told."""
+
+
+class ReplyFailed(AgentsError):
+    """A reply that was asked for did not come about, or broke off; `code` says why, as `AgentError` does."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -7,7 +7,7 @@ listener it may be over before that, when it was cancelled: from then on nothing
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -27,7 +27,7 @@ from realtime_actors.events import (
     ToolUse,
 )
 
-__all__ = ["AbortTool", "Effect", "Emit", "RunTool", "Send", "Supersede", "Turns"]
+__all__ = ["AbortTool", "Began", "Effect", "Emit", "Ended", "RunTool", "Send", "Supersede", "Turns"]
 
 # Ids of replies that are over and of calls that were made, so that what comes late or twice is known as such.
 _REMEMBERED = 256
@@ -70,7 +70,23 @@ class AbortTool:
     call_id: str
 
 
-Effect = Emit | Send | Supersede | RunTool | AbortTool
+@attrs.frozen
+class Began:
+    """The reply to these requests has begun, or the next one of several: those before it called tools."""
+
+    requests: tuple[str, ...]
+    response_id: str
+
+
+@attrs.frozen
+class Ended:
+    """The reply to these requests is over, with its calls and what followed them. `metadata` has status and reason."""
+
+    requests: tuple[str, ...]
+    metadata: dict[str, str]
+
+
+Effect = Emit | Send | Supersede | RunTool | AbortTool | Began | Ended
 
 
 @attrs.define
@@ -87,6 +103,10 @@ class _Reply:
     cancelled: bool = False
     cancel_id: str | None = None
     """The request by which the provider was told to stop it."""
+    created_by: str = ""
+    """The command that asked for it; empty for one that the provider began by itself."""
+    requests: tuple[str, ...] = ()
+    """Those who wait for its end."""
 
 
 @attrs.define
@@ -115,6 +135,10 @@ class Turns:
     _cancelled_id: str = attrs.field(init=False, default="")
     """The latest request when the client last cancelled: it is not made again."""
     _wanted: bool = attrs.field(init=False, default=False)
+    # Requests of those who wait for the end of the reply: not yet passed on, and passed on with the latest command.
+    _waiting: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
+    _asked: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
+    _asked_for_others: bool = attrs.field(init=False, default=False)
     _speaking: bool = attrs.field(init=False, default=False)
     """Whether the user is speaking: the reply that follows a batch of calls waits until that is over."""
 
@@ -144,16 +168,21 @@ class Turns:
         effects = self._give_up_oldest() if len(self._replies) >= _MOST_ALIVE else []
         # A new reply shows that those that were cancelled are over, even if their ends have not been told.
         self._generating.difference_update(reply.id for reply in self._replies.values() if reply.cancelled)
-        self._replies[response_id] = _Reply(response_id)
+        reply = self._replies[response_id] = _Reply(response_id)
         self._generating.add(response_id)
-        if not self._requested and knows_all:
+        if self._requested:
+            reply.created_by, reply.requests, self._asked = self._request_id, tuple(self._asked), {}
+        elif knows_all:
             # The provider replies by itself, to all that it has been given: nothing is left to ask for.
             self._wanted = False
+            reply.requests, self._waiting = tuple(self._waiting), {}
         self._requested = self._expected = False
         effects.append(Emit(AgentResponseCreated(response_id, self.agent_id, self.agent_name)))
+        if reply.requests:
+            effects.append(Began(reply.requests, response_id))
         if self._cancel_next:
             self._cancel_next = False
-            effects += self._cut(self._replies[response_id], "client_cancelled", tell_model=True)
+            effects += self._cut(reply, "client_cancelled", tell_model=True)
         return effects
 
     def called(self, response_id: str, use: ToolUse) -> list[Effect]:
@@ -183,7 +212,7 @@ class Turns:
                 effects += self._end(reply, metadata, event.input_tokens, event.output_tokens)
                 self._last = reply.id
             if not reply.calls:
-                self._close(reply)
+                effects += self._close(reply)
         return effects + self._create_if_due()
 
     def heard_speech(self, interrupts: bool) -> list[Effect]:
@@ -207,35 +236,46 @@ class Turns:
 
     def failed(self, notice: RequestFailed) -> list[Effect]:
         """The provider refused a request. What is only a race between its turns and ours is no error."""
+        asked: dict[str, None] = {}
         if self._requested and notice.request_id == self._request_id:
             self._requested = self._cancel_next = False
+            asked, self._asked = self._asked, {}
         match notice.conflict:
             case "nothing_active":
                 # What was to be cancelled has ended there, even if its end was never told.
+                effects: list[Effect] = []
                 for reply in [reply for reply in self._replies.values() if reply.cancel_id == notice.request_id]:
                     self._generating.discard(reply.id)
-                    self._close(reply)
-                return self._create_if_due()
+                    effects += self._close(reply)
+                return effects + self._create_if_due()
             case "already_active":
                 # The provider began a reply by itself just before it got our request: ours comes after it.
                 self._wanted = self._wanted or not notice.request_id or notice.request_id != self._cancelled_id
+                self._waiting |= asked
+                for reply in self._replies.values():
+                    if notice.request_id and reply.created_by == notice.request_id:
+                        self._waiting |= dict.fromkeys(reply.requests)
+                        reply.created_by, reply.requests = "", ()
                 return []
             case None:
                 error = AgentError(notice.error_type, notice.code, notice.message, self.agent_id, self.agent_name)
-                return [Emit(error), *self._create_if_due()]
+                metadata = {"status": "failed", "reason": notice.code or notice.error_type, "message": notice.message}
+                return [Emit(error), *_ended(asked, metadata), *self._create_if_due()]
 
     def lost(self) -> list[Effect]:
         """The provider's session is gone, and what it was generating with it."""
         effects: list[Effect] = []
         for reply in list(self._replies.values()):
             if not reply.ended:
-                effects += self._end(reply, {"status": "failed", "reason": "connection_lost"}, 0, 0)
+                effects += self._end(reply, _CONNECTION_LOST, 0, 0)
             for use in reply.calls.values():
                 effects += [AbortTool(use.id), self._result_event(use, _LOST)]
+            effects += _ended(reply.requests, _CONNECTION_LOST)
             self._forget(reply)
         self._generating.clear()
         if self._requested and not self._cancel_next:
             self._wanted = True
+        self._waiting, self._asked = self._asked | self._waiting, {}
         self._requested = self._expected = self._cancel_next = self._speaking = False
         return effects
 
@@ -245,15 +285,40 @@ class Turns:
 
     # -- what the user and the tools do
 
-    def want_reply(self) -> list[Effect]:
+    def want_reply(self, request: str = "") -> list[Effect]:
         """Ask for a reply: now, or when the one that is being generated has ended.
+
+        `request` is a name for whoever wants it, which comes back in `Began` and `Ended`.
 
         This does not wait until the user has stopped speaking: of a microphone that was switched off in the
         middle of a word, the provider never hears that.
         """
-        self._wanted = True
+        if request:
+            self._waiting[request] = None
+        else:
+            self._wanted = True
         self._speaking = False
         return self._create_if_due()
+
+    def interrupt(self, request: str) -> list[Effect]:
+        """Whoever made this request wants no reply any more, or no more of it."""
+        metadata = {"status": "cancelled", "reason": "interrupted"}
+        if request in self._waiting:
+            del self._waiting[request]
+            return [Ended((request,), metadata)]
+        if request in self._asked:
+            del self._asked[request]
+            if not self._asked and not self._asked_for_others:
+                self._cancel_next, self._cancelled_id = True, self._request_id
+            return [Ended((request,), metadata)]
+        effects: list[Effect] = []
+        for reply in [reply for reply in self._replies.values() if request in reply.requests]:
+            if not reply.ended:
+                effects += self._cut(reply, "interrupted", tell_model=True)
+            else:
+                effects += [*self._abandon_calls(reply), *_ended(reply.requests, metadata)]
+                self._forget(reply)
+        return effects
 
     def cancel(self) -> list[Effect]:
         """The client wants silence: every reply is over, one that has not begun and what was wanted included."""
@@ -262,8 +327,10 @@ class Turns:
             if not reply.ended:
                 effects += self._cut(reply, "client_cancelled", tell_model=True)
             elif reply.calls:
-                effects += self._abandon_calls(reply)
+                effects += [*self._abandon_calls(reply), *_ended(reply.requests, _CLIENT_CANCELLED)]
                 self._forget(reply)
+        effects += _ended({**self._asked, **self._waiting}, _CLIENT_CANCELLED)
+        self._waiting, self._asked = {}, {}
         self._wanted = False
         self._cancel_next = self._requested or self._expected
         self._cancelled_id = self._request_id
@@ -283,7 +350,7 @@ class Turns:
         )
         reply.answered = True
         if not reply.calls and reply.done:
-            self._close(reply)
+            effects += self._close(reply)
         return effects + self._create_if_due()
 
     def stopped(self) -> list[Effect]:
@@ -292,7 +359,10 @@ class Turns:
         for reply in self._replies.values():
             if not reply.ended:
                 effects.append(Supersede(reply.id))
-                effects += self._end(reply, {"status": "cancelled", "reason": "agent_ended"}, 0, 0)
+                effects += self._end(reply, _AGENT_ENDED, 0, 0)
+            effects += _ended(reply.requests, _AGENT_ENDED)
+        effects += _ended({**self._asked, **self._waiting}, _AGENT_ENDED)
+        self._waiting, self._asked = {}, {}
         return effects
 
     # -- the parts
@@ -317,13 +387,20 @@ class Turns:
         if not reply.ended:
             effects += self._end(reply, {"status": "failed", "reason": "never_ended"}, 0, 0)
         self._generating.discard(reply.id)
+        effects += _ended(reply.requests, {"status": "failed", "reason": "never_ended"})
         self._forget(reply)
         return effects
 
     def _end(self, reply: _Reply, metadata: dict[str, str], inputs: int, outputs: int) -> list[Effect]:
         reply.ended = True
         reply.cancelled = metadata["status"] == "cancelled"
-        return [Emit(AgentResponseDone(reply.id, inputs, outputs, metadata, self.agent_id, self.agent_name))]
+        effects: list[Effect] = [
+            Emit(AgentResponseDone(reply.id, inputs, outputs, metadata, self.agent_id, self.agent_name))
+        ]
+        if metadata["status"] != "completed":  # nothing follows
+            effects += _ended(reply.requests, metadata)
+            reply.requests = ()
+        return effects
 
     def _abandon_calls(self, reply: _Reply) -> list[Effect]:
         effects: list[Effect] = []
@@ -336,18 +413,23 @@ class Turns:
         reply.calls.clear()
         return effects
 
-    def _close(self, reply: _Reply) -> None:
+    def _close(self, reply: _Reply) -> list[Effect]:
         """Nothing is left to do for this reply but to ask for the one that follows its calls, if it had any."""
-        self._wanted = self._wanted or (reply.answered and not reply.cancelled)
         self._forget(reply)
+        if reply.answered and not reply.cancelled:
+            self._wanted = True
+            self._waiting |= dict.fromkeys(reply.requests)
+            return []
+        return _ended(reply.requests, {"status": "completed"})
 
     def _forget(self, reply: _Reply) -> None:
         self._replies.pop(reply.id, None)
         _remember(self._over, reply.id)
 
     def _create_if_due(self) -> list[Effect]:
-        if not self._wanted or self._speaking or self._generating or self._requested:
+        if not (self._wanted or self._waiting) or self._speaking or self._generating or self._requested:
             return []
+        self._asked, self._waiting, self._asked_for_others = self._waiting, {}, self._wanted
         self._wanted = self._expected = self._cancel_next = False
         self._requested = True
         self._request_id = self.new_id()
@@ -360,11 +442,19 @@ class Turns:
         return Emit(AgentResponseToolResult(ToolResult.text(use, output), self.agent_id, self.agent_name))
 
 
+def _ended(requests: Iterable[str], metadata: dict[str, str]) -> list[Effect]:
+    requests = tuple(requests)
+    return [Ended(requests, metadata)] if requests else []
+
+
 def _remember(ids: dict[str, None], new: str) -> None:
     ids[new] = None
     while len(ids) > _REMEMBERED:
         del ids[next(iter(ids))]
 
 
+_CLIENT_CANCELLED = {"status": "cancelled", "reason": "client_cancelled"}
+_CONNECTION_LOST = {"status": "failed", "reason": "connection_lost"}
+_AGENT_ENDED = {"status": "cancelled", "reason": "agent_ended"}
 _CANCELLED = "The call was cancelled: the user interrupted the reply."
 _LOST = "The call was abandoned: the connection to the model was lost."
