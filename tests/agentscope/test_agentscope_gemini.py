@@ -101,7 +101,8 @@ def test_an_agent_answers_text_and_calls_two_tools_at_once(gemini: Provider, nam
             assert [each.tool_use["input"] for each in used] == [{"city": city} for city in cities]
             assert "agent_error" not in tags(events)
             assert pcm_of(events) == gemini.brain.audio("Sunny.", 24000)
-            assert [turn.text for turn in gemini.brain.heard[-2:]] == [f"Sunny in {city}." for city in cities]
+            # They are carried out at the same time: either may be done first.
+            assert {turn.text for turn in gemini.brain.heard[-2:]} == {f"Sunny in {city}." for city in cities}
 
     asyncio.run(main())
 
