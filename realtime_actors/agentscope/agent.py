@@ -153,5 +153,5 @@ def _instead_of(given: object) -> str:
     return f"handle_input takes an event, not {kind}: {instead}"
 
 
-def _server_event(event: ServerEvent, _: str) -> ServerEvents.EventBase:
+def _server_event(event: ServerEvent, _: str) -> ServerEvents.EventBase | None:
     return server_event(event)

@@ -40,8 +40,10 @@ _SERVER: dict[str, type[ServerEvents.EventBase]] = _classes(ServerEvents, Server
 _MODEL: dict[str, type[ModelEvents.EventBase]] = _classes(ModelEvents, ModelEventType)
 
 
-def server_event(event: ServerEvent) -> ServerEvents.EventBase:
-    """What an agent said."""
+def server_event(event: ServerEvent) -> ServerEvents.EventBase | None:
+    """What an agent said; `None` for what has no counterpart there."""
+    if event.type not in _SERVER:
+        return None
     translated = msgspec.json.decode(encode_json(event), type=_SERVER[event.type])
     if isinstance(translated, ServerEvents.AgentResponseToolResultEvent):
         output = translated.tool_result["output"]
@@ -60,8 +62,10 @@ def model_event(event: ServerEvent, reason: str) -> ModelEvents.EventBase | None
         case AgentResponseToolResult() | ServerSessionUpdated():
             return None
         case _:
-            fields: dict[str, Any] = msgspec.json.decode(encode_json(event))
-            tag = fields["type"] = event.type.replace("agent_", "model_", 1)
+            tag = event.type.replace("agent_", "model_", 1)
+            if tag not in _MODEL:
+                return None
+            fields: dict[str, Any] = {**msgspec.json.decode(encode_json(event)), "type": tag}
             return msgspec.convert(fields, _MODEL[tag])
 
 

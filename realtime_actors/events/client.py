@@ -1,4 +1,4 @@
-"""What frontends say (9 events)."""
+"""What frontends say."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ __all__ = [
     "ClientSessionCreate",
     "ClientSessionEnd",
     "ClientTextAppend",
+    "ClientToolApproval",
     "ClientToolResult",
 ]
 
@@ -110,6 +111,16 @@ class ClientToolResult(Event):
     output: str | list[ContentBlock]
 
 
+@attrs.frozen
+class ClientToolApproval(Event):
+    """The answer to `AgentToolApprovalRequested`; `id` is the call's. The model is told the `reason` for a no."""
+
+    session_id: str
+    id: str
+    approved: bool
+    reason: str = ""
+
+
 ClientEvent = (
     ClientSessionCreate
     | ClientSessionEnd
@@ -120,4 +131,5 @@ ClientEvent = (
     | ClientAudioCommit
     | ClientImageAppend
     | ClientToolResult
+    | ClientToolApproval
 )

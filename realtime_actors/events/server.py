@@ -1,4 +1,4 @@
-"""What a session and its agents say to frontends and subscribers (19 events)."""
+"""What a session and its agents say to frontends and subscribers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ __all__ = [
     "AgentResponseAudioTranscriptDone",
     "AgentResponseCreated",
     "AgentResponseDone",
+    "AgentResponseToolProgress",
     "AgentResponseToolResult",
     "AgentResponseToolUseDelta",
     "AgentResponseToolUseDone",
+    "AgentToolApprovalRequested",
     "ServerEvent",
     "ServerSessionCreated",
     "ServerSessionEnded",
@@ -176,6 +178,32 @@ class AgentResponseToolResult(Event):
 
 
 @attrs.frozen
+class AgentResponseToolProgress(Event):
+    """How far a tool has come with a call; `id` is the call's. `fraction` is from 0 to 1, where it is known."""
+
+    id: str
+    name: str
+    text: str
+    fraction: float | None
+    agent_id: str
+    agent_name: str
+
+
+@attrs.frozen
+class AgentToolApprovalRequested(Event):
+    """A call waits to be allowed: the frontend answers with `ClientToolApproval`, within `timeout` seconds.
+
+    The call is not carried out before that, nor without it. `AgentResponseToolResult` with its id says that it is
+    over, answered or not.
+    """
+
+    tool_use: ToolUse
+    timeout: float
+    agent_id: str
+    agent_name: str
+
+
+@attrs.frozen
 class AgentInputTranscriptionDelta(Event):
     """A piece of what the user said."""
 
@@ -243,6 +271,8 @@ ServerEvent = (
     | AgentResponseToolUseDelta
     | AgentResponseToolUseDone
     | AgentResponseToolResult
+    | AgentResponseToolProgress
+    | AgentToolApprovalRequested
     | AgentInputTranscriptionDelta
     | AgentInputTranscriptionDone
     | AgentInputStarted

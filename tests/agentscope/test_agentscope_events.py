@@ -16,7 +16,7 @@ from realtime_actors.agentscope import (
     ServerEventType,
 )
 from realtime_actors.agentscope.translation import model_event, native_client_event, server_event
-from realtime_actors.events import decode_client, decode_server, encode_json
+from realtime_actors.events import AgentResponseToolProgress, decode_client, decode_server, encode_json
 
 FAMILIES = [
     *((ClientEvents, event) for event in samples.CLIENT),
@@ -66,7 +66,9 @@ def test_a_client_event_says_the_same_to_the_native_agent(sample: dict[str, Any]
 def test_a_native_server_event_becomes_one_of_agentscope_s(sample: dict[str, Any]) -> None:
     """With all it had: what is added to AgentScope's fields stays, and none is missing."""
     native = decode_server(json.dumps(sample))
-    assert server_event(native).model_dump() == {**sample, **json.loads(encode_json(native))}
+    translated = server_event(native)
+    assert translated is not None
+    assert translated.model_dump() == {**sample, **json.loads(encode_json(native))}
 
 
 @pytest.mark.parametrize("sample", samples.MODEL, ids=lambda sample: sample["type"])
@@ -83,6 +85,13 @@ def test_a_model_s_event_becomes_an_agent_s(sample: dict[str, Any]) -> None:
     back = model_event(decode_server(agents.model_dump_json()), "")
     assert back is not None
     assert back.model_dump() == {**back.model_dump(), **sample}
+
+
+def test_what_agentscope_does_not_know_is_passed_over() -> None:
+    """Its applications never see an event that has no class there."""
+    event = AgentResponseToolProgress("c1", "look", "halfway", 0.5, "a-1", "Friday")
+    assert server_event(event) is None
+    assert model_event(event, "") is None
 
 
 def test_what_an_agent_tells_of_is_the_same_as_its_own_output() -> None:

@@ -46,7 +46,8 @@ MODEL = get_args(ModelEvent)
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 integers = st.integers(-(2**63), 2**63 - 1)
-scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | words
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.none() | st.booleans() | integers | numbers | words
 json_values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
@@ -68,6 +69,9 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: integers,
     str | None: st.none() | words,
     int | None: st.none() | integers,
+    bool: st.booleans(),
+    float: numbers,
+    float | None: st.none() | numbers,
     dict[str, str]: st.dictionaries(words, words, max_size=3),
     dict[str, Any]: objects,
     Blob: media.map(lambda data: Blob(data=data)),
