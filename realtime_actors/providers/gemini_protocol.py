@@ -187,7 +187,7 @@ class GeminiProtocol(JSONProtocol):
         if self._reply is not None and not self._stale:
             try:
                 media = _read_speech(frame).content.turn.parts[0].media
-            except (msgspec.DecodeError, UnicodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeError):
                 pass
             else:
                 if media.type == _PCM_24K and _is_standard(media.data):
