@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import kernel, provider_path
+from . import decoding, kernel, provider_path
 from .benchmark import Benchmark
 
 __all__ = ["UnknownBenchmark", "every", "select"]
@@ -16,7 +16,7 @@ class UnknownBenchmark(Exception):
 
 def every() -> list[Benchmark]:
     """All of them, in the order in which they run."""
-    return [*kernel.benchmarks(), *provider_path.benchmarks()]
+    return [*kernel.benchmarks(), *decoding.benchmarks(), *provider_path.benchmarks()]
 
 
 def select(names: Sequence[str], *, quick: bool = False) -> list[Benchmark]:
