@@ -243,7 +243,7 @@ class Turns:
         match notice.conflict:
             case "nothing_active":
                 # What was to be cancelled has ended there, even if its end was never told.
-                effects: list[Effect] = []
+                effects = _ended(asked, {"status": "failed", "reason": notice.code, "message": notice.message})
                 for reply in [reply for reply in self._replies.values() if reply.cancel_id == notice.request_id]:
                     self._generating.discard(reply.id)
                     effects += self._close(reply)

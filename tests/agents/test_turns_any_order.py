@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from realtime_actors.agents.turns import AbortTool, Effect, Emit, RunTool, Send, Supersede, Turns
+from realtime_actors.agents.turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Supersede, Turns
 from realtime_actors.events import (
     AgentError,
     AgentResponseCreated,
@@ -43,6 +43,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.request_ids = [""]
         self.asked = 0
         self.reasons_to_ask = 0
+        self.requests: list[str] = []
+        self.requests_ended: set[str] = set()
 
     def carry_out(self, effects: list[Effect], *, session_lost: bool = False) -> None:
         for effect in effects:
@@ -104,6 +106,13 @@ class AnyOrder(RuleBasedStateMachine):
                 self.running[use.id] = use
             case AbortTool(call_id):
                 del self.running[call_id]
+            case Began(requests, response_id):
+                assert response_id in self.begun - self.ended
+                assert not self.requests_ended & set(requests), "a reply went on for somebody whose reply was over"
+            case Ended(requests):
+                assert requests
+                assert not self.requests_ended & set(requests), "a reply was over twice"
+                self.requests_ended |= set(requests)
             case _:
                 raise AssertionError(effect)
 
@@ -161,8 +170,21 @@ class AnyOrder(RuleBasedStateMachine):
         self.carry_out(self.turns.want_reply())
 
     @rule()
+    def want_reply_and_wait(self) -> None:
+        self.reasons_to_ask += 1
+        self.requests.append(f"request_{len(self.requests)}")
+        self.carry_out(self.turns.want_reply(self.requests[-1]))
+
+    @rule(data=st.data())
+    def interrupt(self, data: st.DataObject) -> None:
+        request = data.draw(st.sampled_from([*self.requests[-5:], "unknown"]))
+        self.carry_out(self.turns.interrupt(request))
+        assert request == "unknown" or request in self.requests_ended
+
+    @rule()
     def cancel(self) -> None:
         self.carry_out(self.turns.cancel())
+        assert self.requests_ended == set(self.requests)
         assert self.begun == self.ended
         assert not self.running
 
@@ -200,6 +222,8 @@ class AnyOrder(RuleBasedStateMachine):
         asked = self.asked
         self.carry_out(self.turns.want_reply())
         assert self.asked == asked + 1
+        self.carry_out(self.turns.stopped())
+        assert self.requests_ended == set(self.requests), "somebody waits for ever"
 
 
 TestAnyOrder = AnyOrder.TestCase
