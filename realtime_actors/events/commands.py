@@ -12,6 +12,8 @@ import attrs
 
 from realtime_actors.actors import droppable
 
+from .history import HistoryItem
+
 __all__ = [
     "AppendAudio",
     "AppendImage",
@@ -39,7 +41,9 @@ class ToolSpec:
 class Configure:
     """Set what the session is about; answered by `SessionConfigured`, or `RequestFailed` with this id.
 
-    `handle` is that of a session to go on with (`SessionResumable`), where the provider can.
+    `handle` is that of a session to go on with (`SessionResumable`), where the provider can. `history` is what a new
+    session is given before anything else: only the first configuration of a session gives it. `since` is the part of
+    it that a session does not know that is gone on with by its handle.
     """
 
     request_id: str
@@ -48,6 +52,8 @@ class Configure:
     handle: str = attrs.field(default="", repr=False)
 
 
+    history: tuple[HistoryItem, ...] = ()
+    since: tuple[HistoryItem, ...] = ()
 @droppable
 @attrs.frozen
 class AppendAudio:

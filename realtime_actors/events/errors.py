@@ -4,7 +4,8 @@
 
     RealtimeError
     ├── DecodeError             a frame, or a value in it, is not what the wire allows
-    │   └── InvalidAudio        base64 or PCM16 that cannot be audio
+    │   ├── InvalidAudio        base64 or PCM16 that cannot be audio
+    │   └── InvalidHistory      a text is no history (events.history)
     └── EncodeError             an event holds a value that the wire cannot carry
 """
 

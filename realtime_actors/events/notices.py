@@ -62,9 +62,13 @@ class SessionExpired:
 
 @attrs.frozen
 class SessionResumable:
-    """The provider keeps the session until here: a new socket whose configuration has this handle goes on with it."""
+    """The provider keeps the session until here: a new socket whose configuration has this handle goes on with it.
+
+    `live`: it keeps what comes after this as well.
+    """
 
     handle: str = attrs.field(repr=False)
+    live: bool = False
 
 
 @attrs.frozen

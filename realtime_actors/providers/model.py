@@ -12,7 +12,7 @@ import attrs
 import orjson
 
 from realtime_actors.actors import Actor, Ref
-from realtime_actors.events import ModelCommand, ModelEvent, ModelNotice
+from realtime_actors.events import HistoryItem, ModelCommand, ModelEvent, ModelNotice
 from realtime_actors.transports import Transport, WebSocketOptions
 
 from .errors import InvalidModel, ProviderRefused, RefusalKind
@@ -68,7 +68,10 @@ class Capabilities:
     largest_image: int | None = None
     """The bytes of the largest picture it takes; `None`: as large as the provider takes."""
     resumption: bool = False
-    """Goes on with a session on a new socket; without it, one that is lost takes with it what was said."""
+    """Goes on with a session on a new socket; without it, a new one has to be told what was said."""
+    history: Literal["items", "turns", "instructions", "none"] = "none"
+    """How a new session is told what was said before (`Configure.history`): as items, calls and their results included;
+    as turns, in which calls are put into words; as a transcript in the instructions; or not at all."""
 
 
 @attrs.frozen
@@ -144,6 +147,13 @@ class WireProtocol(ABC):
 
     @property
     def holds(self) -> bool:
+    def seed(self, history: Sequence[HistoryItem]) -> list[str | bytes]:
+        """The frames that tell a new session what was said before it, sent once its configuration is accepted.
+
+        Where the wire has no word for it, `encode` has put it into the configuration.
+        """
+        return []
+
         """Whether the commands that follow must wait: the provider would lose them before it has answered the last."""
         return False
 
