@@ -145,8 +145,6 @@ class WireProtocol(ABC):
         the frames after it are read as if it had not come.
         """
 
-    @property
-    def holds(self) -> bool:
     def seed(self, history: Sequence[HistoryItem]) -> list[str | bytes]:
         """The frames that tell a new session what was said before it, sent once its configuration is accepted.
 
@@ -156,6 +154,8 @@ class WireProtocol(ABC):
 
         """Whether the commands that follow must wait: the provider would lose them before it has answered the last."""
         return False
+    @property
+    def holds(self) -> bool:
 
     def patience(self, command: ModelCommand) -> float | None:
         """Seconds to wait before `unanswered` is asked about a command that was sent; `None`: it is not to be asked."""
