@@ -152,10 +152,10 @@ class WireProtocol(ABC):
         """
         return []
 
-        """Whether the commands that follow must wait: the provider would lose them before it has answered the last."""
-        return False
     @property
     def holds(self) -> bool:
+        """Whether the commands that follow must wait: the provider would lose them before it has answered the last."""
+        return False
 
     def patience(self, command: ModelCommand) -> float | None:
         """Seconds to wait before `unanswered` is asked about a command that was sent; `None`: it is not to be asked."""
