@@ -16,6 +16,7 @@ __all__ = [
     "ClientAudioCommit",
     "ClientEvent",
     "ClientImageAppend",
+    "ClientPlayoutUpdate",
     "ClientResponseCancel",
     "ClientResponseCreate",
     "ClientSessionCreate",
@@ -102,6 +103,20 @@ class ClientImageAppend(Event):
 
 
 @attrs.frozen
+class ClientPlayoutUpdate(Event):
+    """How much of an item's speech has left the speaker, in ms from its beginning; sent a few times a second.
+
+    `playing` says whether it goes on from there: not when it is flushed or held, nor at the item's end.
+    """
+
+    session_id: str
+    response_id: str
+    item_id: str
+    played_ms: int
+    playing: bool = True
+
+
+@attrs.frozen
 class ClientToolResult(Event):
     """The result of a tool that the frontend executes; `id` is the call's."""
 
@@ -130,6 +145,7 @@ ClientEvent = (
     | ClientAudioAppend
     | ClientAudioCommit
     | ClientImageAppend
+    | ClientPlayoutUpdate
     | ClientToolResult
     | ClientToolApproval
 )

@@ -23,8 +23,10 @@ __all__ = [
     "CommitAudio",
     "Configure",
     "CreateResponse",
+    "DeleteItem",
     "ModelCommand",
     "ToolSpec",
+    "TruncateItem",
 ]
 
 
@@ -50,10 +52,10 @@ class Configure:
     instructions: str
     tools: tuple[ToolSpec, ...] = ()
     handle: str = attrs.field(default="", repr=False)
-
-
     history: tuple[HistoryItem, ...] = ()
     since: tuple[HistoryItem, ...] = ()
+
+
 @droppable
 @attrs.frozen
 class AppendAudio:
@@ -111,6 +113,24 @@ class CancelResponse:
     response_id: str
 
 
+@attrs.frozen
+class TruncateItem:
+    """Forget what was said after `audio_end_ms` of an item's audio: nobody heard it. For `Capabilities.truncate`."""
+
+    request_id: str
+    item_id: str
+    audio_end_ms: int
+    content_index: int = 0
+
+
+@attrs.frozen
+class DeleteItem:
+    """Forget an item: nobody heard any of it. For `Capabilities.delete`."""
+
+    request_id: str
+    item_id: str
+
+
 ModelCommand = (
     Configure
     | AppendAudio
@@ -120,4 +140,6 @@ ModelCommand = (
     | AppendToolResult
     | CreateResponse
     | CancelResponse
+    | TruncateItem
+    | DeleteItem
 )

@@ -35,14 +35,14 @@ class RequestFailed:
     """The command with this id (of the request, or of the item) was refused. No `ModelError` goes with it.
 
     `conflict` tells races apart, which are nobody's error: a reply was asked for while the provider had just
-    begun one by itself, or cancelled when it had just ended.
+    begun one by itself, or cancelled when it had just ended; an item was to be cut that is gone or shorter.
     """
 
     request_id: str
     error_type: str
     code: str
     message: str
-    conflict: Literal["already_active", "nothing_active"] | None = None
+    conflict: Literal["already_active", "nothing_active", "item_gone"] | None = None
 
 
 @attrs.frozen

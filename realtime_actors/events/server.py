@@ -14,6 +14,7 @@ __all__ = [
     "AgentInputStarted",
     "AgentInputTranscriptionDelta",
     "AgentInputTranscriptionDone",
+    "AgentPlayoutFlush",
     "AgentReady",
     "AgentResponseAudioDelta",
     "AgentResponseAudioDone",
@@ -26,6 +27,7 @@ __all__ = [
     "AgentResponseToolUseDelta",
     "AgentResponseToolUseDone",
     "AgentToolApprovalRequested",
+    "AgentTurnMeasured",
     "ServerEvent",
     "ServerSessionCreated",
     "ServerSessionEnded",
@@ -204,6 +206,20 @@ class AgentToolApprovalRequested(Event):
 
 
 @attrs.frozen
+class AgentPlayoutFlush(Event):
+    """Speech of a reply whose end was told already is interrupted: a frontend that still plays it stops.
+
+    `heard_ms` is how much of the item was heard, as the model is told.
+    """
+
+    response_id: str
+    item_id: str
+    heard_ms: int
+    agent_id: str
+    agent_name: str
+
+
+@attrs.frozen
 class AgentInputTranscriptionDelta(Event):
     """A piece of what the user said."""
 
@@ -256,6 +272,26 @@ class AgentError(Event):
     agent_name: str
 
 
+@attrs.frozen
+class AgentTurnMeasured(Event):
+    """How long a turn took, for frontends that ask for it with `measure_turns` in the session's config.
+
+    `source` is what the turn began with: speech, text, request (of Python code or the frontend), or model. `times` are
+    ms since the user's part was over: response, first_audio, first_audio_sent (taken by the frontend's socket), done;
+    and silence, since an interruption. A time that was not measured is left out. `tools` are ms by the tool's name.
+    """
+
+    response_id: str
+    agent_id: str
+    agent_name: str
+    source: str
+    status: str
+    times: dict[str, float] = attrs.field(factory=dict[str, float])
+    tools: dict[str, float] = attrs.field(factory=dict[str, float])
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
 ServerEvent = (
     ServerSessionCreated
     | ServerSessionUpdated
@@ -273,6 +309,8 @@ ServerEvent = (
     | AgentResponseToolResult
     | AgentResponseToolProgress
     | AgentToolApprovalRequested
+    | AgentPlayoutFlush
+    | AgentTurnMeasured
     | AgentInputTranscriptionDelta
     | AgentInputTranscriptionDone
     | AgentInputStarted

@@ -67,6 +67,8 @@ class Capabilities:
     """The media types of the pictures it takes; `None`: whatever the provider takes."""
     largest_image: int | None = None
     """The bytes of the largest picture it takes; `None`: as large as the provider takes."""
+    delete: bool = False
+    """Can be told to forget an item."""
     resumption: bool = False
     """Goes on with a session on a new socket; without it, a new one has to be told what was said."""
     history: Literal["items", "turns", "instructions", "none"] = "none"
