@@ -18,6 +18,7 @@ from realtime_actors.events import (
     CommitAudio,
     Configure,
     CreateResponse,
+    DeleteItem,
     ModelCommand,
     ModelEvent,
     ModelNotice,
@@ -26,6 +27,7 @@ from realtime_actors.events import (
     SessionExpired,
     SessionRefused,
     SessionResumable,
+    TruncateItem,
 )
 from realtime_actors.transports import (
     ConnectFailed,
@@ -186,7 +188,14 @@ class ProviderConnection(Actor):
 
     @receives
     async def converse(
-        self, command: CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse
+        self,
+        command: CommitAudio
+        | AppendText
+        | AppendImage
+        | AppendToolResult
+        | CreateResponse
+        | TruncateItem
+        | DeleteItem,
     ) -> None:
         """What the owner sends again after a loss, so that it goes to one socket only."""
         await self._clear_to_send()

@@ -9,7 +9,7 @@ that comes before a commit has been processed is lost without a word.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import attrs
 import pybase64
@@ -23,6 +23,7 @@ from realtime_actors.events import (
     CommitAudio,
     Configure,
     CreateResponse,
+    DeleteItem,
     ItemAdded,
     ModelCommand,
     ModelError,
@@ -32,12 +33,13 @@ from realtime_actors.events import (
     RequestFailed,
     SessionConfigured,
     SessionRefused,
+    TruncateItem,
 )
 
 from .calls import forget_oldest
 from .json_wire import Decoded, Message, as_list, as_object, as_text, need_object, need_text
 from .model import Manual, RealtimeModel
-from .openai_protocol import MOST_SENT_ITEMS, OpenAIProtocol
+from .openai_protocol import MOST_SENT_ITEMS, Conflict, Encoded, OpenAIProtocol
 
 __all__ = ["DashScopeProtocol"]
 
@@ -111,7 +113,7 @@ class DashScopeProtocol(OpenAIProtocol):
 
     def patience(self, command: ModelCommand) -> float | None:
         match command:
-            case AppendAudio() | Configure():
+            case AppendAudio() | Configure() | TruncateItem() | DeleteItem():
                 return None
             case CreateResponse():
                 return REPLY_WITHIN
@@ -125,6 +127,8 @@ class DashScopeProtocol(OpenAIProtocol):
             case AppendImage() if not self._heard:
                 # It goes into the buffer of the user's audio, and is refused where there is none: silence will do.
                 return [*self.encode(AppendAudio(_SILENCE)), *self.encode(command)]
+            case TruncateItem() | DeleteItem():
+                return []  # the wire has no words for them: the server keeps what it said
             case CancelResponse() if command.response_id in self._ended:
                 return []  # the wire's cancel names no response: it would stop the next one
             case CreateResponse() if self._answering in self._live:
@@ -133,10 +137,7 @@ class DashScopeProtocol(OpenAIProtocol):
                 self._remember(command)
         return super().encode(command)
 
-    def _command(
-        self,
-        command: CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse | CancelResponse,
-    ) -> Message:
+    def _command(self, command: Encoded) -> Message:  # noqa: PLR0911 - one for each command
         match command:
             case CommitAudio(request_id):
                 return {"type": "input_audio_buffer.commit", "event_id": request_id}
@@ -155,6 +156,8 @@ class DashScopeProtocol(OpenAIProtocol):
                 return {"type": "response.create", "event_id": request_id}
             case CancelResponse(request_id):
                 return {"type": "response.cancel", "event_id": request_id}
+            case _:
+                return super()._command(command)
 
     def _remember(self, command: ModelCommand) -> None:
         match command:
@@ -173,7 +176,7 @@ class DashScopeProtocol(OpenAIProtocol):
                 sent = _Sent(item_id, type(command))
             case Configure(request_id):
                 sent = _Sent(request_id, Configure)
-            case AppendAudio():
+            case AppendAudio() | TruncateItem() | DeleteItem():
                 return
         if isinstance(command, AppendText | AppendToolResult):
             self._after_result = isinstance(command, AppendToolResult)
@@ -435,6 +438,6 @@ def _create(item_id: str, item: Message) -> Message:
 
 
 def _failed(
-    request_id: str, error: ModelError, conflict: Literal["already_active", "nothing_active"] | None = None
+    request_id: str, error: ModelError, conflict: Conflict | None = None
 ) -> RequestFailed:
     return RequestFailed(request_id, error.error_type, error.code, error.message, conflict)

@@ -25,9 +25,9 @@ from realtime_actors.events import (
     AppendToolResult,
     AudioFormat,
     CancelResponse,
-    CommitAudio,
     Configure,
     CreateResponse,
+    DeleteItem,
     ItemAdded,
     ModelCommand,
     ModelError,
@@ -41,6 +41,7 @@ from realtime_actors.events import (
     SessionResumable,
     ToolCallsCancelled,
     ToolUse,
+    TruncateItem,
 )
 
 from .gemini_asking import Asking, refused
@@ -138,6 +139,8 @@ class GeminiProtocol(JSONProtocol):
             case CancelResponse():
                 self._cancel(command)
                 return []
+            case TruncateItem() | DeleteItem():
+                return []  # the wire has no words for them
             case _:
                 frames = self._asking.encode(command)
         if frames and isinstance(command, CreateResponse):
@@ -147,10 +150,10 @@ class GeminiProtocol(JSONProtocol):
         return frames
 
     def patience(self, command: ModelCommand) -> float | None:
-        return None if isinstance(command, AppendAudio) or _id_of(command) not in self._asking.said else 0.0
+        return 0.0 if _id_of(command) in self._asking.said else None
 
     def unanswered(self, command: ModelCommand) -> Decoded:
-        return [] if isinstance(command, AppendAudio) else self._asking.said.pop(_id_of(command), [])
+        return self._asking.said.pop(_id_of(command), [])
 
     def _configure(self, command: Configure) -> list[str | bytes]:
         """The setup, which may be sent only once; later, what has changed."""
@@ -453,12 +456,14 @@ _CONTENT = frozenset(
 _PARTS = frozenset({"text", "thought", "thoughtSignature", "executableCode", "codeExecutionResult"})
 
 
-def _id_of(
-    command: Configure | CommitAudio | CreateResponse | CancelResponse | AppendText | AppendImage | AppendToolResult,
-) -> str:
-    if isinstance(command, AppendText | AppendImage | AppendToolResult):
-        return command.item_id
-    return command.request_id
+def _id_of(command: ModelCommand) -> str:
+    match command:
+        case AppendAudio():
+            return ""
+        case AppendText(item_id) | AppendImage(item_id) | AppendToolResult(item_id):
+            return item_id
+        case _:
+            return command.request_id
 
 
 def _is_standard(data: str) -> bool:

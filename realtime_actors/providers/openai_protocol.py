@@ -23,6 +23,7 @@ from realtime_actors.events import (
     CommitAudio,
     Configure,
     CreateResponse,
+    DeleteItem,
     ItemAdded,
     ModelCommand,
     ModelError,
@@ -40,6 +41,7 @@ from realtime_actors.events import (
     SessionConfigured,
     SessionExpired,
     SessionRefused,
+    TruncateItem,
 )
 
 from .calls import FunctionCalls, forget_oldest
@@ -65,11 +67,35 @@ logger = logging.getLogger(__name__)
 # What is remembered at most. A provider that acknowledges items stays far below.
 MOST_SENT_ITEMS = 1024
 
-CONFLICTS: Mapping[str, Literal["already_active", "nothing_active"]] = {
+Conflict = Literal["already_active", "nothing_active", "item_gone"]
+
+CONFLICTS: Mapping[str, Conflict] = {
     "conversation_already_has_active_response": "already_active",
     "response_cancel_not_active": "nothing_active",
+    "item_truncate_invalid_item_id": "item_gone",
+    "item_delete_invalid_item_id": "item_gone",
 }
-"""Error codes that only say that our request met a turn of the provider's own."""
+"""Error codes that only say that our request met a turn of the provider's own, or an item that is gone."""
+
+_ABOUT_A_CUT = (
+    "messages can be truncated",
+    "already shorter than",
+    "conversation.item.truncate",
+    "conversation.item.delete",
+)
+"""How errors are worded that have no code of their own: of those that name no request, so much can be told."""
+
+Encoded = (
+    CommitAudio
+    | AppendText
+    | AppendImage
+    | AppendToolResult
+    | CreateResponse
+    | CancelResponse
+    | TruncateItem
+    | DeleteItem
+)
+"""Commands that are one message each."""
 
 _ENDINGS = frozenset({"completed", "cancelled", "failed", "incomplete"})
 _UNFINISHED = ("incomplete", "in_progress")
@@ -117,10 +143,7 @@ class OpenAIProtocol(JSONProtocol):
             return [dump({"type": "session.update", "event_id": command.request_id, "session": session})]
         return [dump(self._command(command))]
 
-    def _command(
-        self,
-        command: CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse | CancelResponse,
-    ) -> Message:
+    def _command(self, command: Encoded) -> Message:  # noqa: PLR0911 - one for each command
         match command:
             case CommitAudio():
                 return {"type": "input_audio_buffer.commit", "event_id": command.request_id}
@@ -144,6 +167,20 @@ class OpenAIProtocol(JSONProtocol):
                     "type": "response.cancel",
                     "event_id": command.request_id,
                     "response_id": command.response_id,
+                }
+            case TruncateItem():
+                return {
+                    "type": "conversation.item.truncate",
+                    "event_id": command.request_id,
+                    "item_id": command.item_id,
+                    "content_index": command.content_index,
+                    "audio_end_ms": command.audio_end_ms,
+                }
+            case DeleteItem():
+                return {
+                    "type": "conversation.item.delete",
+                    "event_id": command.request_id,
+                    "item_id": command.item_id,
                 }
 
     def _user_message(self, item_id: str, part: Message) -> Message:
@@ -332,6 +369,8 @@ class OpenAIProtocol(JSONProtocol):
             return [error, SessionRefused(error.code, error.message)]
         request_id = as_text(details.get("event_id"))
         conflict = CONFLICTS.get(error.code)
+        if not request_id and any(words in error.message for words in _ABOUT_A_CUT):
+            conflict = "item_gone"
         # Without an id it is about a request of the server's own: a reply to speech, while one is being generated.
         if not request_id and conflict is None:
             return [error]

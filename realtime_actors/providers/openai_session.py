@@ -42,7 +42,9 @@ NoiseReduction = Literal["near_field", "far_field"]
 OutputModality = Literal["audio", "text"]
 ToolChoice = Literal["auto", "none", "required"]
 
-_CAPABILITIES = Capabilities(text=True, images=True, tools=True, cancel=True, truncate=True, manual_turns=True)
+_CAPABILITIES = Capabilities(
+    text=True, images=True, tools=True, cancel=True, truncate=True, delete=True, manual_turns=True
+)
 
 
 @attrs.frozen(kw_only=True)

@@ -25,6 +25,7 @@ from realtime_actors.events import (
     CommitAudio,
     Configure,
     CreateResponse,
+    DeleteItem,
     ItemAdded,
     ModelCommand,
     ModelInputTranscriptionDelta,
@@ -35,6 +36,7 @@ from realtime_actors.events import (
     RequestFailed,
     SessionConfigured,
     SessionResumable,
+    TruncateItem,
 )
 
 from .calls import forget_oldest
@@ -118,6 +120,8 @@ class XAIProtocol(OpenAIProtocol):
                     forget_oldest(self._cancels)
             case AppendText() | AppendImage() | AppendToolResult():
                 self._items = self._unanswered = True
+            case TruncateItem() | DeleteItem():
+                pass
         return super().encode(command)
 
     def _ask(self, command: CreateResponse) -> list[Message]:
@@ -326,7 +330,7 @@ class XAIProtocol(OpenAIProtocol):
                 return self._request
             case "nothing_active":
                 return next(iter(self._cancels), "")
-            case None:
+            case _:
                 return self._configuring if details.get("type") == "invalid_request_error" else ""
 
     decoders: ClassVar[Mapping[str, Callable[[Any, Message], Decoded]]] = {

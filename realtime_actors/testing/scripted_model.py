@@ -22,7 +22,7 @@ from .script import COMMANDS, Step
 
 __all__ = ["ScriptedModel"]
 
-ALL = Capabilities(text=True, images=True, tools=True, cancel=True, truncate=True, manual_turns=True)
+ALL = Capabilities(text=True, images=True, tools=True, cancel=True, truncate=True, delete=True, manual_turns=True)
 
 
 def _steps(script: Sequence[Step]) -> tuple[Step, ...]:

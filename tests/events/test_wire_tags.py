@@ -61,6 +61,9 @@ SAMPLES: dict[str, Any] = {
     "name": "get_time",
     "output": "noon",
     "approved": False,
+    "played_ms": 440,
+    "playing": False,
+    "heard_ms": 440,
     "fraction": 0.25,
     "timeout": 60.0,
 }
@@ -117,9 +120,11 @@ AGENTSCOPE = {
 """Tag: the fields that AgentScope's models of it declare."""
 
 OURS = {
+    "client_playout_update": "session_id response_id item_id played_ms playing",
     "client_tool_approval": "session_id id approved reason",
     "agent_response_tool_progress": f"id name text fraction {AGENT}",
     "agent_tool_approval_requested": f"tool_use timeout {AGENT}",
+    "agent_playout_flush": f"response_id item_id heard_ms {AGENT}",
 }
 """The same of the events that AgentScope does not have."""
 
@@ -135,6 +140,7 @@ OPTIONAL = {
     "model_response_audio_delta": "format",
     "model_input_transcription_done": "input_tokens output_tokens",
     "client_tool_approval": "reason",
+    "client_playout_update": "playing",
 }
 """Tag: those of them without which an event is read too."""
 
