@@ -29,6 +29,7 @@ from realtime_actors.events import (
     ClientSessionCreate,
     ClientSessionEnd,
     ClientTextAppend,
+    ClientToolApproval,
     ClientToolResult,
     CommitAudio,
     Configure,
@@ -135,7 +136,9 @@ class RealtimeAgent(Actor):
         self._agent_id = self.context.name
         self._instructions = self.instructions
         self._turns = Turns(self._agent_id, self.name, _new_id)
-        self._calls = Calls(self._tools_by_name(), self.context.start_soon, self._answered)
+        self._calls = Calls(
+            self._tools_by_name(), self.context.start_soon, self._answered, self._publish, self._agent_id, self.name
+        )
         self._connection = await self.context.spawn(
             self.model.connection(self.context.ref, self.transport, self.options), name="connection"
         )
@@ -282,6 +285,13 @@ class RealtimeAgent(Actor):
         """The result of a tool that the frontend executes."""
         if not self._calls.frontend_result(event):
             self._error("unknown_call", f"no call with the id {event.id!r:.80} waits for the frontend")
+
+    @receives(lane="control")
+    def approve_tool(self, event: ClientToolApproval) -> None:
+        """Somebody allows a call, or does not."""
+        problem = self._calls.approve(event)
+        if problem:
+            self._error("unknown_approval", problem)
 
     @receives
     def reconfigure(self, event: ClientSessionCreate) -> None:

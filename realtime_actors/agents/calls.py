@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 import msgspec
 import trio
 
-from realtime_actors.events import ClientToolResult, ContentBlock, TextBlock, ToolResult, ToolUse
+from realtime_actors.events import (
+    AgentResponseToolProgress,
+    AgentToolApprovalRequested,
+    ClientToolApproval,
+    ClientToolResult,
+    ContentBlock,
+    ServerEvent,
+    ToolResult,
+    ToolUse,
+)
 
+from .approvals import Approvals
 from .errors import InvalidArguments
-from .tools import Tool, as_text, valid_text
+from .progress import Progress
+from .results import as_text, blocks_as_text, bounded, error_as_text, valid_block, valid_text
+from .threads import ThreadCall
+from .tools import Tool
 
 __all__ = ["Calls"]
 
@@ -22,23 +35,38 @@ log = logging.getLogger("realtime_actors.agents")
 MOST_AT_ONCE = 32
 """Calls carried out at the same time; the model is told of more that they were too many."""
 
-LONGEST_OUTPUT = 200_000
-"""Characters of a result that the model is given: a provider ends the session over a frame that is too large."""
-
 Answered = Callable[[ToolUse, str, ToolResult | None], None]
+Output = str | list[ContentBlock]
 
 
-@attrs.define
-class _Waiting:
-    """A call that the frontend executes."""
+@attrs.define(eq=False)
+class _Execution:
+    """What carries out a call, and those that joined it: a task that ends when nobody waits for it any more."""
 
-    came: trio.Event = attrs.field(factory=trio.Event)
-    output: str | list[ContentBlock] = ""
+    use: ToolUse
+    key: str
+    waiting: dict[str, _Call] = attrs.field(factory=dict[str, "_Call"])
+    """The calls that want its result."""
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    over: trio.Event = attrs.field(factory=trio.Event)
+    output: Output | None = None
+    deadline: float = float("inf")
+    answered: trio.Event | None = None
+    """Set by the answer of the frontend, if it is that which carries it out."""
+
+
+@attrs.define(eq=False)
+class _Call:
+    """A call, in whose task its result is waited for: the deadline holds whatever the tool does."""
+
+    execution: _Execution
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    is_aborted: bool = False
 
 
 @attrs.define
 class Calls:
-    """The calls that are being carried out, each in a task and a cancel scope of its own.
+    """The calls that are being carried out, each in tasks of its own.
 
     `answered` is called once for each, unless it is aborted, with the result as text.
     """
@@ -47,132 +75,156 @@ class Calls:
     start_soon: Callable[..., None]
     """Starts a background task of the agent."""
     answered: Answered
-    _scopes: dict[str, trio.CancelScope] = attrs.field(init=False, factory=dict[str, trio.CancelScope])
+    publish: Callable[[ServerEvent], None]
+    agent_id: str = ""
+    agent_name: str = ""
+    _calls: dict[str, _Call] = attrs.field(init=False, factory=dict[str, _Call])
+    _executions: dict[str, _Execution] = attrs.field(init=False, factory=dict[str, _Execution])
+    _approvals: Approvals = attrs.field(init=False)
     # Threads of their own: functions that hang must not use up those that name lookups need.
     _threads: trio.CapacityLimiter = attrs.field(init=False, factory=lambda: trio.CapacityLimiter(MOST_AT_ONCE))
-    _frontend: dict[str, _Waiting] = attrs.field(init=False, factory=dict[str, _Waiting])
+
+    def __attrs_post_init__(self) -> None:
+        self._approvals = Approvals(self._request_approval)
+
+    def finishes(self, use: ToolUse) -> bool:
+        """Whether this call goes on when the reply that made it is interrupted."""
+        tool = self.tools.get(use.name)
+        return tool is not None and tool.on_interruption == "finish"
 
     def run(self, use: ToolUse) -> None:
         """Begin to carry out a call."""
-        if len(self._scopes) >= MOST_AT_ONCE:
+        if len(self._calls) >= MOST_AT_ONCE:
             self.answered(use, f"Error: more than {MOST_AT_ONCE} calls at once; try again later.", None)
             return
-        scope = self._scopes[use.id] = trio.CancelScope()
-        if use.name in self.tools and self.tools[use.name].function is None:
-            self._frontend[use.id] = _Waiting()
-        self.start_soon(self._run, use, scope)
+        tool = self.tools.get(use.name)
+        key = use.id if tool is None or tool.duplicates == "run" else _key(use)
+        execution = self._executions.get(key)
+        if execution is not None and tool is not None and tool.duplicates == "refuse":
+            self.answered(use, f"Error: the same call of {use.name} is being carried out: wait for its result.", None)
+            return
+        if execution is None:
+            execution = self._executions[key] = _Execution(use, key)
+            if tool is not None and tool.function is None:
+                execution.answered = trio.Event()
+            self.start_soon(self._execute, execution)
+        call = self._calls[use.id] = execution.waiting[use.id] = _Call(execution)
+        call.scope.deadline = execution.deadline
+        self.start_soon(self._wait, use, call)
 
     def abort(self, call_id: str) -> None:
         """Stop carrying out a call. What runs in a thread goes on there, and its result is thrown away."""
-        scope = self._scopes.pop(call_id, None)
-        if scope is not None:
-            scope.cancel()
+        call = self._calls.pop(call_id, None)
+        if call is not None:
+            call.is_aborted = True
+            call.scope.cancel()
 
     def frontend_result(self, event: ClientToolResult) -> bool:
         """The frontend has executed a call. False when no call with this id waits for the frontend."""
-        waiting = self._frontend.get(event.id)
-        if waiting is None or waiting.came.is_set():
+        call = self._calls.get(event.id)
+        answered = None if call is None else call.execution.answered
+        if call is None or answered is None or answered.is_set():
             return False
-        waiting.output = event.output
-        waiting.came.set()
+        call.execution.output = event.output
+        answered.set()
         return True
 
-    async def _run(self, use: ToolUse, scope: trio.CancelScope) -> None:
-        try:
-            with scope:
-                output, result = await self._outcome(use)
-                self.answered(use, _bounded(use, valid_text(output)), result)
-        finally:
-            self._frontend.pop(use.id, None)
-            if self._scopes.get(use.id) is scope:
-                del self._scopes[use.id]
+    def approve(self, event: ClientToolApproval) -> str:
+        """Somebody has said whether a call may run. Returns what is wrong with that, in words, if something is."""
+        return self._approvals.answer(event)
 
-    async def _outcome(self, use: ToolUse) -> tuple[str, ToolResult | None]:
+    async def _wait(self, use: ToolUse, call: _Call) -> None:
+        execution = call.execution
+        try:
+            with call.scope:
+                await execution.over.wait()
+            if not call.is_aborted:
+                self._answer(use, execution)
+        finally:
+            if self._calls.get(use.id) is call:
+                del self._calls[use.id]
+            del execution.waiting[use.id]
+            if not execution.waiting:
+                self._forget(execution)
+                execution.scope.cancel()
+
+    def _answer(self, use: ToolUse, execution: _Execution) -> None:
+        output = execution.output
+        if not execution.over.is_set() or output is None:
+            timeout = self.tools[use.name].timeout
+            log.warning("the tool %s did not finish within %g s", use.name, timeout)
+            output = f"Error: the tool {use.name} did not finish within {timeout:g} s."
+        if isinstance(output, str):
+            self.answered(use, bounded(use.name, valid_text(output)), None)
+            return
+        blocks = [valid_block(block) for block in output]
+        self.answered(use, bounded(use.name, blocks_as_text(blocks)), ToolResult(use.id, use.name, blocks))
+
+    async def _execute(self, execution: _Execution) -> None:
+        try:
+            with execution.scope:
+                execution.output = await self._output(execution)
+        finally:
+            self._forget(execution)
+            execution.over.set()
+
+    def _forget(self, execution: _Execution) -> None:
+        if self._executions.get(execution.key) is execution:
+            del self._executions[execution.key]
+
+    async def _output(self, execution: _Execution) -> Output:
+        """Whatever happens, something that the model can be told."""
+        use = execution.use
         tool = self.tools.get(use.name)
         if tool is None:
             names = ", ".join(self.tools) or "none"
-            return f"Error: there is no tool named {use.name!r}; there are: {names}.", None
-        with trio.move_on_after(tool.timeout):
-            try:
-                if tool.function is None:
-                    return await self._by_frontend(use)
-                return as_text(await self._by_function(tool, _arguments(use))), None
-            except InvalidArguments as error:
-                return f"Error: {error}.", None
-            except Exception as error:
-                log.exception("the tool %s failed", use.name)
-                return f"Error: {type(error).__name__}: {error}", None
-        log.warning("the tool %s did not finish within %g s", use.name, tool.timeout)
-        return f"Error: the tool {use.name} did not finish within {tool.timeout:g} s.", None
-
-    async def _by_frontend(self, use: ToolUse) -> tuple[str, ToolResult]:
-        waiting = self._frontend[use.id]
-        await waiting.came.wait()
-        output = waiting.output
-        output = valid_text(output) if isinstance(output, str) else [_valid_block(block) for block in output]
-        return _blocks_as_text(output), ToolResult(use.id, use.name, output)
-
-    async def _by_function(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
-        keywords = tool.structure(arguments)
-        if tool.is_async:
-            return await tool(**keywords)
-        thread = _ThreadCall(tool.name, lambda: tool(**keywords), self._threads)
-        self.start_soon(thread.run)
-        return await thread.result()
-
-
-@attrs.define
-class _ThreadCall:
-    """A function in a thread: nothing can stop it, so it has a task of its own that waits for its end."""
-
-    name: str
-    function: Callable[[], Any]
-    threads: trio.CapacityLimiter
-    # Set on either side before the other's is read: a function either is not called, or its thread is known to run.
-    _begun: bool = attrs.field(init=False, default=False)
-    _given_up: bool = attrs.field(init=False, default=False)
-    _done: trio.Event = attrs.field(init=False, factory=trio.Event)
-    _value: Any = attrs.field(init=False, default=None)
-    _error: Exception | None = attrs.field(init=False, default=None)
-    # Ends the wait for a free thread, and what is awaited after it.
-    _scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
-
-    async def run(self) -> None:
+            return f"Error: there is no tool named {use.name!r}; there are: {names}."
         try:
-            with self._scope:
-                await trio.to_thread.run_sync(self._call, limiter=self.threads)
-                value = self._value
-                if isinstance(value, Awaitable):  # of a plain function that wraps an async one, say
-                    self._value = await cast("Awaitable[Any]", value)
-        except Exception as error:  # noqa: BLE001 - raised by `result`
-            self._error = error
+            sent = _arguments(use)
+            arguments = tool.structure(sent)
+            if tool.must_be_approved(arguments):
+                refusal = await self._approvals.ask(attrs.evolve(use, input=dict(sent)), tool.approval_timeout)
+                if refusal:
+                    return refusal
+            self._limit(execution, tool.timeout)
+            if execution.answered is not None:
+                await execution.answered.wait()
+                return execution.output or ""
+            return as_text(await self._call(tool, use, arguments))
+        except InvalidArguments as error:
+            return f"Error: {error}."
+        except Exception as error:
+            log.exception("the tool %s failed", use.name)
+            return error_as_text(error)
+
+    def _limit(self, execution: _Execution, timeout: float) -> None:
+        """From here on the tool has so many seconds."""
+        execution.deadline = trio.current_time() + timeout
+        for call in execution.waiting.values():
+            call.scope.deadline = execution.deadline
+
+    async def _call(self, tool: Tool, use: ToolUse, keywords: dict[str, Any]) -> Any:
+        progress: Progress | None = None
+        if tool.progress is not None:
+            token = trio.lowlevel.current_trio_token()
+            progress = Progress(lambda text, done: self._report(use, text, done), self.start_soon, token)
+            keywords = {**keywords, tool.progress: progress}
+        try:
+            if tool.is_async:
+                return await tool(**keywords)
+            thread = ThreadCall(tool.name, lambda: tool(**keywords), self._threads)
+            self.start_soon(thread.run)
+            return await thread.result()
         finally:
-            self._done.set()
+            if progress is not None:
+                progress.end()
 
-    def _call(self) -> None:
-        self._begun = True
-        if not self._given_up:
-            self._value = self.function()
+    def _report(self, use: ToolUse, text: str, fraction: float | None) -> None:
+        text = valid_text(text)
+        self.publish(AgentResponseToolProgress(use.id, use.name, text, fraction, self.agent_id, self.agent_name))
 
-    async def result(self) -> Any:
-        try:
-            await self._done.wait()
-        except trio.Cancelled:
-            self._given_up = True
-            self._scope.cancel()
-            if self._begun:
-                log.warning("the tool %s still runs in a thread, which cannot be stopped: waiting for it", self.name)
-            raise
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-
-def _bounded(use: ToolUse, output: str) -> str:
-    if len(output) <= LONGEST_OUTPUT:
-        return output
-    log.warning("the result of the tool %s has %d characters: the model is given the first", use.name, len(output))
-    return f"{output[:LONGEST_OUTPUT]}\n(cut: the result has {len(output)} characters)"
+    def _request_approval(self, use: ToolUse, timeout: float) -> None:
+        self.publish(AgentToolApprovalRequested(use, timeout, self.agent_id, self.agent_name))
 
 
 def _arguments(use: ToolUse) -> Mapping[str, Any]:
@@ -188,13 +240,10 @@ def _arguments(use: ToolUse) -> Mapping[str, Any]:
     return arguments  # pyright: ignore[reportUnknownVariableType] - JSON has text keys
 
 
-def _valid_block(block: ContentBlock) -> ContentBlock:
-    return TextBlock(valid_text(block.text)) if isinstance(block, TextBlock) else block
-
-
-def _blocks_as_text(output: str | list[ContentBlock]) -> str:
-    if isinstance(output, str):
-        return output
-    if all(isinstance(block, TextBlock) for block in output):
-        return "\n".join(block.text for block in output if isinstance(block, TextBlock))
-    return "\n".join(block.text if isinstance(block, TextBlock) else f"({block.type})" for block in output)
+def _key(use: ToolUse) -> str:
+    """The same for calls with the same name and arguments."""
+    try:
+        arguments = msgspec.json.encode(_arguments(use), order="deterministic").decode()
+    except InvalidArguments:
+        arguments = use.raw_input
+    return f"{use.name} {arguments}"

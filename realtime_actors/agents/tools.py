@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar, overload
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args, overload
 
 import attrs
 import docstring_parser
@@ -15,14 +14,36 @@ import msgspec
 from realtime_actors.events import ToolSpec
 
 from .errors import InvalidArguments, InvalidTool
+from .parameters import Parameters, parameters_of
 
-__all__ = ["Tool", "frontend_tool", "tool"]
+__all__ = ["Duplicates", "OnInterruption", "Tool", "ToolOptions", "frontend_tool", "tool"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_TIMEOUT = 30.0
+OnInterruption = Literal["cancel", "finish"]
+"""What becomes of a call when the reply that made it is interrupted or cancelled."""
+
+Duplicates = Literal["run", "join", "refuse"]
+"""What becomes of a call while another one with the same name and arguments is carried out."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every provider takes
+
+
+class ToolOptions(TypedDict, total=False):
+    """How the calls of a tool are carried out: the keyword arguments of `tool`, `frontend_tool` and `mcp_tools`."""
+
+    timeout: float
+    """Seconds until the model is told that the tool did not finish. 30 unless told otherwise."""
+    on_interruption: OnInterruption
+    """`"cancel"` (the default): a call ends with the reply that made it. `"finish"`: it goes on, and the model is
+    given its result for its next reply; the result by itself asks for none."""
+    duplicates: Duplicates
+    """`"run"` (the default): the same call is carried out again. `"join"`: it gets the result of the one that runs.
+    `"refuse"`: the model is told that it runs already."""
+    needs_approval: bool | Callable[[Mapping[str, Any]], bool]
+    """Whether a call waits until a frontend has allowed it; or what decides that, given the arguments by name."""
+    approval_timeout: float
+    """Seconds until a call that nobody allowed is refused. 60 unless told otherwise."""
 
 
 @attrs.frozen(eq=False)
@@ -30,27 +51,50 @@ class Tool:
     """A tool as the agent knows it. Make one with `@tool` or `frontend_tool`; call it as the function it is."""
 
     spec: ToolSpec
-    timeout: float
-    """Seconds until the model is told that the tool did not finish."""
     function: Callable[..., Any] | None
     """What runs; None when the frontend executes the tool."""
-    is_async: bool
-    _arguments: type[msgspec.Struct] | None = None
+    is_async: bool = True
+    timeout: float = 30.0
+    """Seconds until the model is told that the tool did not finish, from when it was allowed to begin."""
+    on_interruption: OnInterruption = "cancel"
+    duplicates: Duplicates = "run"
+    needs_approval: bool | Callable[[Mapping[str, Any]], bool] = False
+    approval_timeout: float = 60.0
+    """Seconds until a call that nobody allowed is refused."""
+    parameters: Parameters | None = None
+    """What the function takes; None where any object is passed on as keyword arguments."""
+
+    def __attrs_post_init__(self) -> None:
+        for option, allowed in (("on_interruption", OnInterruption), ("duplicates", Duplicates)):
+            if getattr(self, option) not in get_args(allowed):
+                choices = " or ".join(map(repr, get_args(allowed)))
+                raise InvalidTool(f"{self.name}: {option}={getattr(self, option)!r:.80}: choose {choices}")
+        for option in ("timeout", "approval_timeout"):
+            if not getattr(self, option) > 0:
+                raise InvalidTool(f"{self.name}: {option}={getattr(self, option)!r:.80}: give seconds above 0")
 
     @property
     def name(self) -> str:
         """The name by which the model calls it."""
         return self.spec.name
 
+    @property
+    def progress(self) -> str | None:
+        """The name of the parameter that takes the call's `Progress`, if there is one."""
+        return None if self.parameters is None else self.parameters.progress
+
     def structure(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments for the function, made of what the model sent. Raises `InvalidArguments`."""
-        if self._arguments is None:
+        if self.parameters is None:
             return dict(arguments)
         try:
-            values = msgspec.convert(arguments, self._arguments)
-        except msgspec.ValidationError as error:
+            return self.parameters.structure(arguments)
+        except InvalidArguments as error:
             raise InvalidArguments(f"the arguments of {self.name} do not fit: {error}") from None
-        return {field: getattr(values, field) for field in self._arguments.__struct_fields__}
+
+    def must_be_approved(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a call with these arguments (as `structure` gives them) waits to be allowed."""
+        return self.needs_approval(arguments) if callable(self.needs_approval) else self.needs_approval
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself."""
@@ -63,7 +107,7 @@ class Tool:
 def tool(function: Callable[..., Any], /) -> Tool: ...
 @overload
 def tool(
-    *, name: str | None = None, description: str | None = None, timeout: float = DEFAULT_TIMEOUT
+    *, name: str | None = None, description: str | None = None, **options: Unpack[ToolOptions]
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -71,92 +115,50 @@ def tool(
     *,
     name: str | None = None,
     description: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    **options: Unpack[ToolOptions],
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function: `async def`, or a plain function, which then runs in a thread.
 
     Its parameters' annotations become the JSON Schema that the model is given, and what the model sends is
-    structured to them; its docstring describes it, parameters included (Google, NumPy or reST style). What it
-    returns is the result: text as it is, anything else as JSON. What it raises is told to the model. Raises
-    `InvalidTool` when a parameter has no annotation or one that JSON cannot carry.
+    structured to them; its docstring describes it, parameters included (Google, NumPy or reST style), as does
+    `Annotated[…, "words"]`. A parameter annotated with `Progress` is not the model's: it is given the call's. What
+    the function returns is the result: text as it is, anything else as JSON. What it raises is told to the model.
+    `options` are those of `ToolOptions`. Raises `InvalidTool` when a parameter has no annotation or one that JSON
+    cannot carry, or an option is none.
     """
 
     def make(target: Callable[..., Any]) -> Tool:
-        return _tool_of(target, name, description, timeout)
+        where = f"{getattr(target, '__qualname__', target)!s}"
+        tool_name = checked_name(name or getattr(target, "__name__", type(target).__name__))
+        doc = docstring_parser.parse(inspect.getdoc(target) or "")
+        described = {parameter.arg_name: parameter.description or "" for parameter in doc.params}
+        parameters = parameters_of(target, where, described)
+        text = description or "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
+        spec = ToolSpec(tool_name, text, parameters.schema)
+        return Tool(spec, target, inspect.iscoroutinefunction(target), parameters=parameters, **options)
 
     return make if function is None else make(function)
 
 
 def frontend_tool(
-    name: str, description: str, parameters: dict[str, Any] | None = None, *, timeout: float = DEFAULT_TIMEOUT
+    name: str, description: str, parameters: dict[str, Any] | None = None, **options: Unpack[ToolOptions]
 ) -> Tool:
     """A tool that the frontend executes: it sees `AgentResponseToolUseDone` and answers with `ClientToolResult`.
 
-    `parameters` is a JSON Schema of an object. Raises `InvalidTool` for a name or a schema that no model takes.
+    `parameters` is a JSON Schema of an object. The frontend has `timeout` seconds to answer; one that waits to be
+    approved is for the frontend to execute when it has approved it. Raises `InvalidTool` for a name or a schema that no
+    model takes.
     """
     schema = parameters or {"type": "object", "properties": {}}
     try:
         msgspec.json.encode(schema)
     except TypeError as error:
         raise InvalidTool(f"{name}: parameters must be a JSON Schema: {error}") from error
-    return Tool(ToolSpec(_checked_name(name), description, schema), timeout, None, is_async=True)
+    return Tool(ToolSpec(checked_name(name), description, schema), None, **options)
 
 
-def as_text(value: Any) -> str:
-    """A tool's return value as the model is given it."""
-    if isinstance(value, str):
-        return value
-    return msgspec.json.encode(value).decode()
-
-
-def valid_text(text: str) -> str:
-    """The text without what no wire can carry: lone surrogates, as in the name of a file that is not UTF-8."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name, if it is one that every model takes. Raises `InvalidTool`."""
     if not _NAME.fullmatch(name):
         raise InvalidTool(f"{name!r:.80} is no name for a tool: use up to 64 letters, digits, _ and -")
     return name
-
-
-def _tool_of(function: Callable[..., Any], name: str | None, description: str | None, timeout: float) -> Tool:
-    where = f"{getattr(function, '__qualname__', function)!s}"
-    tool_name = _checked_name(name or getattr(function, "__name__", type(function).__name__))
-    doc = docstring_parser.parse(inspect.getdoc(function) or "")
-    described = {parameter.arg_name: parameter.description or "" for parameter in doc.params}
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise InvalidTool(f"{where}: {error}: the annotations must name importable types") from error
-    except TypeError as error:
-        raise InvalidTool(f"{where} is no function: write one with `def` or `async def` that calls it") from error
-    fields: list[tuple[str, Any, Any]] = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise InvalidTool(f"{where}: {parameter} cannot be a tool's parameter: name each one")
-        if parameter.name not in hints:
-            raise InvalidTool(f"{where}: annotate {parameter.name!r} with its type: the model is told it")
-        annotation: Any = hints[parameter.name]
-        if described.get(parameter.name):
-            annotation = Annotated[annotation, msgspec.Meta(description=described[parameter.name])]
-        default = msgspec.NODEFAULT if parameter.default is parameter.empty else parameter.default
-        fields.append((parameter.name, annotation, default))
-    try:
-        arguments = msgspec.defstruct(tool_name, fields, kw_only=True, forbid_unknown_fields=True)
-        schema = _schema(arguments)
-    except TypeError as error:
-        raise InvalidTool(f"{where}: {error}") from error
-    text = description or "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
-    return Tool(ToolSpec(tool_name, text, schema), timeout, function, inspect.iscoroutinefunction(function), arguments)
-
-
-def _schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON Schema of an object with these fields; types used in it stand under `$defs`."""
-    (reference,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
-    schema: dict[str, Any] = dict(components.pop(reference["$ref"].rpartition("/")[2]))
-    schema.pop("title", None)
-    schema.setdefault("properties", {})
-    if components:
-        schema["$defs"] = dict(components)
-    return schema
