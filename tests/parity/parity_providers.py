@@ -1,4 +1,4 @@
-"""The providers that are compared, each with a simulator of its own."""
+"""The providers that are compared, two of them with both of their wires or generations."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def _model(kind: type[RealtimeModel], path: str, **fields: Any) -> Any:
     return kind(api_key="any", url=f"ws://memory{path}", **fields)
 
 
+_AZURE: AzureOpenAIRealtimeModel = _model(AzureOpenAIRealtimeModel, "/openai/v1/realtime", model_name="a-deployment")
+_AZURE_PREVIEW = attrs.evolve(_AZURE, url="ws://memory/openai/realtime", api_version="2025-04-01-preview")
+_GEMINI: GeminiRealtimeModel = _model(GeminiRealtimeModel, GeminiSimulator.path, model_name="gemini-3.8-live")
+_GEMINI_2_5 = attrs.evolve(_GEMINI, model_name="gemini-2.5-flash-native-audio-preview-12-2025")
+
 PROVIDERS: Mapping[str, Provider] = {
     "openai": Provider(
         "OpenAI",
@@ -49,18 +54,10 @@ PROVIDERS: Mapping[str, Provider] = {
         _model(OpenAIRealtimeModel, "/v1/realtime", model_name="gpt-realtime"),
         OpenAISimulator,
     ),
-    "azure": Provider(
-        "Azure OpenAI",
-        "azure.md",
-        _model(AzureOpenAIRealtimeModel, "/openai/v1/realtime", model_name="my-deployment"),
-        AzureOpenAISimulator,
-    ),
-    "gemini": Provider(
-        "Gemini",
-        "gemini.md",
-        _model(GeminiRealtimeModel, GeminiSimulator.path, model_name="gemini-3.8-live"),
-        GeminiSimulator,
-    ),
+    "azure": Provider("Azure OpenAI", "azure.md", _AZURE, AzureOpenAISimulator),
+    "azure_preview": Provider("Azure, preview", "azure.md", _AZURE_PREVIEW, AzureOpenAISimulator),
+    "gemini": Provider("Gemini", "gemini.md", _GEMINI, GeminiSimulator),
+    "gemini_2_5": Provider("Gemini 2.5", "gemini.md", _GEMINI_2_5, GeminiSimulator),
     "dashscope": Provider(
         "DashScope",
         "dashscope.md",

@@ -144,7 +144,7 @@ class _Said:
     def __str__(self) -> str:
         if self.text is None:
             return self.type
-        return f"{self.type} {json.dumps(self.text, ensure_ascii=False) if self.quoted else self.text}"
+        return f"{self.type} {json.dumps(self.text.strip(), ensure_ascii=False) if self.quoted else self.text}"
 
 
 def sequence(events: Sequence[Any], provider: str) -> list[str]:
@@ -164,7 +164,7 @@ def sequence(events: Sequence[Any], provider: str) -> list[str]:
         else:
             said.append(new)
     names = [provider, *(event.response_id for event in events if isinstance(event, AgentResponseCreated))]
-    return [_without(names, str(each)) for each in said]
+    return [_without(names, str(each)).rstrip() for each in said]
 
 
 def _without(names: Sequence[str], line: str) -> str:
