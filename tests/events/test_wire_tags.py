@@ -66,6 +66,10 @@ SAMPLES: dict[str, Any] = {
     "heard_ms": 440,
     "fraction": 0.25,
     "timeout": 60.0,
+    "source": "speech",
+    "status": "completed",
+    "times": {"first_audio": 320.5},
+    "tools": {"get_time": 12.5},
 }
 
 AGENT = "agent_id agent_name"
@@ -125,6 +129,7 @@ OURS = {
     "agent_response_tool_progress": f"id name text fraction {AGENT}",
     "agent_tool_approval_requested": f"tool_use timeout {AGENT}",
     "agent_playout_flush": f"response_id item_id heard_ms {AGENT}",
+    "agent_turn_measured": f"response_id {AGENT} source status times tools input_tokens output_tokens",
 }
 """The same of the events that AgentScope does not have."""
 
@@ -141,6 +146,7 @@ OPTIONAL = {
     "model_input_transcription_done": "input_tokens output_tokens",
     "client_tool_approval": "reason",
     "client_playout_update": "playing",
+    "agent_turn_measured": "times tools input_tokens output_tokens",
 }
 """Tag: those of them without which an event is read too."""
 

@@ -73,6 +73,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     float: numbers,
     float | None: st.none() | numbers,
     dict[str, str]: st.dictionaries(words, words, max_size=3),
+    dict[str, float]: st.dictionaries(words, numbers, max_size=3),
     dict[str, Any]: objects,
     Blob: media.map(lambda data: Blob(data=data)),
     AudioFormat: st.builds(AudioFormat, rate=st.integers(8_000, 48_000)),
