@@ -97,6 +97,13 @@ def _strings(value: Any, _: Any) -> dict[str, str]:
     return value
 
 
+def _numbers(value: Any, _: Any) -> dict[str, float]:
+    for key, number in _object(value).items():
+        if type(key) is not str or type(number) not in (int, float):
+            raise DecodeError(f"expected an object of numbers, got {shorten(number)} under {shorten(key)}")
+    return value
+
+
 def _free_form(value: Any, _: Any) -> dict[str, Any]:
     """An object of whatever JSON can say, which msgpack can overstep: so that any wire can carry it on."""
     level: list[object] = [_object(value)]
@@ -257,6 +264,7 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
     converter.register_structure_hook(bool, _strict(bool, "true or false"))
     converter.register_structure_hook(bytes, _strict(bytes, "raw bytes"))
     converter.register_structure_hook_func(lambda kind: kind == dict[str, str], _strings)
+    converter.register_structure_hook_func(lambda kind: kind == dict[str, float], _numbers)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _free_form)
     converter.register_structure_hook_factory(attrs.has, class_hook)
     converter.register_structure_hook(AudioFormat, _audio_format)
@@ -289,7 +297,7 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
     converter.register_unstructure_hook(AudioFormat, lambda kind: {"type": kind.type, "rate": kind.rate})
     converter.register_unstructure_hook(Blob, carry)
     converter.register_unstructure_hook_func(lambda kind: kind == str | list[ContentBlock], unstructure_output)
-    for free in (dict[str, Any], dict[str, str]):  # as they are: the encoders write plain values themselves
+    for free in (dict[str, Any], dict[str, str], dict[str, float]):  # as they are: the encoders write plain values themselves
         converter.register_unstructure_hook_func(lambda kind, free=free: kind == free, lambda value: value)
     return converter
 
