@@ -1,7 +1,8 @@
 """The agent: its turns, its tools, and the actor around them."""
 
 from .agent import RealtimeAgent
-from .errors import AgentsError, InvalidArguments, InvalidTool, ReplyFailed
+from .errors import AgentsError, InvalidArguments, InvalidMemory, InvalidTool, ReplyFailed
+from .memory import GetHistory, Memory, Summarise
 from .progress import Progress
 from .reply import GenerateReply, Reply, generate_reply
 from .tools import Duplicates, OnInterruption, Tool, ToolOptions, frontend_tool, tool
@@ -10,13 +11,17 @@ __all__ = [
     "AgentsError",
     "Duplicates",
     "GenerateReply",
+    "GetHistory",
     "InvalidArguments",
+    "InvalidMemory",
     "InvalidTool",
+    "Memory",
     "OnInterruption",
     "Progress",
     "RealtimeAgent",
     "Reply",
     "ReplyFailed",
+    "Summarise",
     "Tool",
     "ToolOptions",
     "frontend_tool",

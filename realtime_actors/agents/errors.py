@@ -5,13 +5,14 @@
     RealtimeError
     └── AgentsError
         ├── InvalidTool         a function cannot be a tool as it is declared
+        ├── InvalidMemory       a bound of what is remembered makes no sense
         ├── InvalidArguments    the model called a tool with arguments that do not fit
         └── ReplyFailed         a reply that was asked for did not come about
 """
 
 from realtime_actors.actors.errors import RealtimeError
 
-__all__ = ["AgentsError", "InvalidArguments", "InvalidTool", "ReplyFailed"]
+__all__ = ["AgentsError", "InvalidArguments", "InvalidMemory", "InvalidTool", "ReplyFailed"]
 
 
 class AgentsError(RealtimeError):
@@ -24,6 +25,10 @@ class InvalidTool(AgentsError, TypeError):
 
 class InvalidArguments(AgentsError):
     """The model called a tool with arguments that do not fit its parameters. The model is told."""
+
+
+class InvalidMemory(AgentsError, ValueError):
+    """A bound of a `Memory` makes no sense; the message says which."""
 
 
 class ReplyFailed(AgentsError):
