@@ -11,8 +11,9 @@ from .runner import Result
 
 __all__ = ["charts"]
 
-_WIDTH, _LEFT, _RIGHT = 760, 210, 120
-_BAR, _GAP, _HEAD, _FOOT = 16, 14, 62, 46
+_WIDTH, _LEFT, _RIGHT = 760, 170, 120
+_BAR, _GAP, _HEAD, _FOOT, _LINE = 16, 10, 62, 56, 14
+_TIME_UNDER_WAY = "ms"
 _OURS = ("#3b6fd4", "#7fa3e8", "#1f4a9c")
 _OTHERS = ("#8a8f98", "#b3b7bd", "#666b73", "#d0d3d7")
 
@@ -32,51 +33,72 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328; }
 
 
 def charts(report: Report) -> dict[str, str]:
-    """An SVG for each benchmark, with all its cases, by a name for its file."""
+    """An SVG for each benchmark, with all its cases, by a name for its file.
+
+    It shows what is measured in the unit of the first measure; what else is measured in ms has another one.
+    """
     by_name: dict[str, list[Result]] = {}
     for result in report.results:
         by_name.setdefault(result.name, []).append(result)
-    return {_file_name(name): _chart(report, results) for name, results in by_name.items()}
+    found: dict[str, str] = {}
+    for name, results in by_name.items():
+        units = results[0].measures
+        first = units[results[0].main]
+        found[_file_name(name)] = _chart(report, results, first)
+        if first != _TIME_UNDER_WAY and _TIME_UNDER_WAY in units.values():
+            found[_file_name(f"{name} {_TIME_UNDER_WAY}")] = _chart(report, results, _TIME_UNDER_WAY)
+    return found
 
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".svg"
 
 
-def _chart(report: Report, results: Sequence[Result]) -> str:
+def _chart(report: Report, results: Sequence[Result], unit: str) -> str:
     first = results[0]
-    measure, unit = first.main, first.measures[first.main]
     colours = _colours(first)
+    measures = [measure for measure, its_unit in first.measures.items() if its_unit == unit]
     body: list[str] = []
     y = float(_HEAD)
     for result in results:
-        if result.case:
-            body.append(f'<text x="16" y="{y + _BAR - 4}">{escape(result.case)}</text>')
-        # Within a case: what 100 sessions take and what one takes are not to be read by one scale.
-        most = max((found.high for each in result.contestants if (found := result.values(each, measure))), default=0.0)
-        for contestant in result.contestants:
-            body.append(_bar(result, contestant, y, most, colours[contestant]))
-            y += _BAR + 2
-        y += _GAP
+        for measure in measures:
+            spreads = [result.values(each, measure) for each in result.contestants]
+            # Of its own: what 100 sessions take and what one takes are not to be read by one scale.
+            most = max((each.high for each in spreads if each is not None), default=0.0)
+            if not any(spreads) and measure != result.main:
+                continue  # not looked for with --quick
+            words = ": ".join(filter(None, (result.case, measure if len(measures) > 1 else "")))
+            if words:
+                body.append(f'<text x="16" y="{y + 10}">{escape(words)}</text>')
+                y += _LINE + 2
+            for contestant in result.contestants:
+                body.append(_bar(result, contestant, measure, y, most=most, colour=colours[contestant]))
+                y += _BAR + 2
+            y += _GAP
     height = y + _FOOT
+    what = ", ".join(measures) if len(measures) <= 2 else "times" if unit in ("µs", "ms") else "values"
+    title = (
+        f"{first.name}: {what}{f' in {unit}' if unit else ''}, {'more' if first.more_is_better else 'less'} is better"
+    )
     machine = report.machine
-    versions = ", ".join(f"{name} {machine.libraries[name]}" for name in ("trio", "trio-websocket", "websockets"))
+    versions = (f"{name} {machine.libraries[name]}" for name in ("trio", "trio-websocket", "websockets"))
     foot = [
-        f"{machine.cpu}, {machine.cores} cores, {machine.system}, {machine.python}; {versions}",
-        f"{machine.date}, commit {machine.commit or 'unknown'}, load {machine.load[0]:.1f}; "
-        f"medians of {report.rounds} interleaved rounds, lines from the least to the most; each case has its own scale",
+        f"{machine.cpu}, {machine.cores} cores, {machine.system}; {machine.date}, load {machine.load[0]:.1f}",
+        f"{machine.python}, {', '.join(versions)}; commit {machine.commit or 'unknown'}",
+        f"Medians of {_rounds(results)} interleaved rounds, lines from the least to the most; each group has its own "
+        "scale.",
     ]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" role="img">',
-            f"<title>{escape(first.name)}: {escape(measure)} in {unit}, less is better</title>",
+            f"<title>{escape(title)}</title>",
             f"<style>{_STYLE}</style>",
             f'<rect class="page" width="{_WIDTH}" height="{height:g}" rx="6"/>',
-            f'<text class="title" x="16" y="26">{escape(first.name)}: {escape(measure)} in {unit}</text>',
-            f'<text class="small" x="16" y="44">{escape(_short(first.about))} Less is better.</text>',
+            f'<text class="title" x="16" y="26">{escape(title)}</text>',
+            f'<text class="small" x="16" y="44">{escape(_short(first.about))}</text>',
             *body,
             *(
-                f'<text class="small" x="16" y="{height - 26 + 14 * line:g}">{escape(words)}</text>'
+                f'<text class="small" x="16" y="{height - _FOOT + 18 + _LINE * line:g}">{escape(words)}</text>'
                 for line, words in enumerate(foot)
             ),
             "</svg>",
@@ -85,8 +107,13 @@ def _chart(report: Report, results: Sequence[Result]) -> str:
     )
 
 
+def _rounds(results: Sequence[Result]) -> str:
+    counts = sorted({len(each.rounds) for each in results})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
 def _short(about: str) -> str:
-    return about if len(about) <= 120 else about[:117] + "..."
+    return about if len(about) <= 135 else about[:132] + "..."
 
 
 def _colours(result: Result) -> dict[str, str]:
@@ -96,8 +123,8 @@ def _colours(result: Result) -> dict[str, str]:
     }
 
 
-def _bar(result: Result, contestant: str, y: float, most: float, colour: str) -> str:
-    found, ratio = result.values(contestant, result.main), result.ratio(contestant, result.main)
+def _bar(result: Result, contestant: str, measure: str, y: float, *, most: float, colour: str) -> str:
+    found, ratio = result.values(contestant, measure), result.ratio(contestant, measure)
     name = f'<text x="{_LEFT - 8}" y="{y + 12}" text-anchor="end" class="small">{escape(contestant)}</text>'
     if found is None or not most:
         return name + f'<text x="{_LEFT}" y="{y + 12}" class="small">no round of it counts</text>'

@@ -85,9 +85,13 @@ def table(report: Report) -> str:
         what = f"{result.label}: {target.measure} of {target.contestant}"
         to = f" of {target.to or result.baseline}" if target.ratio is not None else ""
         lines.append(
-            f"  {'met   ' if outcome.met else 'MISSED'} {what}: {reached}, at most {outcome.bound:.4g}{unit}{to}"
+            f"  {'met   ' if outcome.met else 'MISSED'} {what}: {reached}, "
+            f"at {'least' if result.more_is_better else 'most'} {outcome.bound:.4g}{unit}{to}"
         )
     thrown_out = [f"  {result.label}: {each}" for result in report.results for each in result.thrown_out]
+    failed = [f"  {result.label}: {each}" for result in report.results for each in result.failed]
+    if failed:
+        lines += ["Contestants that did not do their work", *failed]
     if thrown_out:
         lines += ["Rounds that were thrown out", *thrown_out]
     return "\n".join(lines)

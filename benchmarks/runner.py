@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from .benchmark import Benchmark, Contestant, Target, ThrownOut, Values
+from .benchmark import Benchmark, Contestant, Failed, Target, ThrownOut, Values
 from .statistics import Spread, ratios, spread
 
 __all__ = ["Result", "TargetResult", "play"]
@@ -20,10 +20,11 @@ class TargetResult:
 
     target: Target
     value: float | None
+    more_is_better: bool = False
 
     @property
     def bound(self) -> float:
-        """What the value must not exceed."""
+        """What the value must not exceed, or, where more is better, must reach."""
         bound = self.target.most if self.target.ratio is None else self.target.ratio
         assert bound is not None
         return bound
@@ -31,7 +32,9 @@ class TargetResult:
     @property
     def met(self) -> bool:
         """Whether it was reached."""
-        return self.value is not None and self.value <= self.bound
+        if self.value is None:
+            return False
+        return self.value >= self.bound if self.more_is_better else self.value <= self.bound
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +53,10 @@ class Result:
     rounds: list[dict[str, dict[str, float]]]
     thrown_out: list[str]
     """Rounds that do not count, and why."""
+    failed: list[str] = attrs.field(factory=list[str])
+    """Contestants that did not do their work, in which rounds, and what they did instead."""
     targets: list[Target] = attrs.field(factory=list[Target])
+    more_is_better: bool = False
 
     @property
     def label(self) -> str:
@@ -79,7 +85,7 @@ class Result:
                 reached = self.values(target.contestant, target.measure)
             else:
                 reached = self.ratio(target.contestant, target.measure, target.to)
-            found.append(TargetResult(target, None if reached is None else reached.median))
+            found.append(TargetResult(target, None if reached is None else reached.median, self.more_is_better))
         return found
 
 
@@ -88,14 +94,14 @@ def play(benchmarks: Sequence[Benchmark], rounds: int, *, quick: bool, tell: Cal
     for number, benchmark in enumerate(benchmarks, 1):
         played: list[dict[str, dict[str, float]]] = []
         thrown_out: list[str] = []
+        failed: list[str] = []
+        count = min(rounds, benchmark.quick_rounds) if quick else rounds
         contestants = [each for each in benchmark.contestants if each.quick or not quick]
-        for index in range(rounds):
+        for index in range(count):
             this: dict[str, dict[str, float]] = {}
             for contestant in contestants:
-                tell(
-                    f"[{number}/{len(benchmarks)}] {benchmark.label}: round {index + 1} of {rounds}, {contestant.name}"
-                )
-                values = _play_one(contestant, index + 1, thrown_out, quick=quick)
+                tell(f"[{number}/{len(benchmarks)}] {benchmark.label}: round {index + 1} of {count}, {contestant.name}")
+                values = _play_one(contestant, index + 1, thrown_out, failed, quick=quick)
                 if values is not None:
                     this[contestant.name] = dict(values)
             played.append(this)
@@ -110,14 +116,21 @@ def play(benchmarks: Sequence[Benchmark], rounds: int, *, quick: bool, tell: Cal
             ours=[each.name for each in contestants if each.ours],
             rounds=played,
             thrown_out=thrown_out,
+            failed=failed,
             targets=list(benchmark.targets),
+            more_is_better=benchmark.more_is_better,
         )
 
 
-def _play_one(contestant: Contestant, number: int, thrown_out: list[str], *, quick: bool) -> Values | None:
+def _play_one(
+    contestant: Contestant, number: int, thrown_out: list[str], failed: list[str], *, quick: bool
+) -> Values | None:
     for _ in range(_ATTEMPTS):
         try:
             return contestant.play(quick)
         except ThrownOut as error:
             thrown_out.append(f"{contestant.name}, round {number}: {error}")
+        except Failed as error:
+            failed.append(f"{contestant.name}, round {number}: {error}")
+            break  # once is enough, and may have taken a minute
     return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-__all__ = ["Spread", "percentile", "ratios", "spread"]
+__all__ = ["Spread", "percentile", "ratios", "slope", "spread"]
 
 
 @attrs.frozen
@@ -29,6 +29,16 @@ def percentile(values: Sequence[float], percent: float) -> float:
     place = (len(ordered) - 1) * percent / 100
     below, above = ordered[math.floor(place)], ordered[math.ceil(place)]
     return below + (above - below) * (place - math.floor(place))
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the straight line that fits the points best (least squares); 0 for points of one place."""
+    if not points:
+        raise ValueError("there is no line through no points")
+    across = sum(x for x, _ in points) / len(points)
+    up = sum(y for _, y in points) / len(points)
+    width = sum((x - across) ** 2 for x, _ in points)
+    return sum((x - across) * (y - up) for x, y in points) / width if width else 0.0
 
 
 def spread(values: Sequence[float]) -> Spread | None:

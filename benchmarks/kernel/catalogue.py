@@ -200,6 +200,7 @@ def _population() -> Benchmark:
             _in_a_process("bare tasks", "tasks", _MANY_ACTORS),
         ],
         targets=[Target("actors", "left behind", most=0.1), Target("actors", "growth", most=1024)],
+        quick_rounds=1,
     )
 
 
@@ -215,6 +216,7 @@ def _restarts() -> Benchmark:
             _in_a_process("bare loop", "loop", _MANY_RESTARTS),
         ],
         targets=[Target("actor", "left behind", most=0.1), Target("actor", "growth", most=1024)],
+        quick_rounds=1,
     )
 
 

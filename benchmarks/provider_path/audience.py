@@ -6,12 +6,10 @@ way, and what they cost the process that is measured, whose id it is given.
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import sys
 import time
-from pathlib import Path
 from typing import cast
 
 import attrs
@@ -23,6 +21,7 @@ from benchmarks.statistics import percentile
 
 from .priority import AUDIENCE, go_first
 from .trial import WARM_SESSIONS
+from .watched import Watched
 from .wire import Incoming, stamp_of_delta, websocket_frame
 
 __all__ = ["Audience"]
@@ -48,7 +47,7 @@ class Audience:
     def __init__(self, port: int, framing: str, process: int) -> None:
         self._port = port
         self._framing = framing
-        self._process = Path(f"/proc/{process}")
+        self._watched = Watched(process)
         self._poll = select.epoll()
         self._frontends: dict[int, _Frontend] = {}
 
@@ -71,8 +70,8 @@ class Audience:
                         continue
                     ways.append(time.monotonic_ns() - sent)
                     if len(ways) == first:
-                        (before, waited), own, began = self._spent(), time.process_time(), time.monotonic()
-        (after, waited_after), seconds = self._spent(), time.monotonic() - began
+                        (before, waited), own, began = self._watched.spent(), time.process_time(), time.monotonic()
+        (after, waited_after), seconds = self._watched.spent(), time.monotonic() - began
         counted = [each / 1e6 for each in ways[first:]]
         return {
             "cpu": (after - before) / len(counted) / 1e3,
@@ -124,13 +123,13 @@ class Audience:
     def stay(self, sessions: int) -> dict[str, float]:
         """Open the sessions, and weigh the process with them, after some that are not counted."""
         self._open(WARM_SESSIONS)
-        before = self._resident_kb()
+        before = self._watched.resident_kb()
         self._open(sessions)
         end = time.monotonic() + _STAY
         while time.monotonic() < end:
             for descriptor, _ in self._poll.poll(0.1):
                 self._read(self._frontends[descriptor])
-        return {"memory": (self._resident_kb() - before) / sessions}
+        return {"memory": (self._watched.resident_kb() - before) / sessions}
 
     # -- the sessions
 
@@ -180,34 +179,20 @@ class Audience:
         frontend.incoming.answers.clear()
         return payloads
 
-    # -- the process that is measured
-
-    def _spent(self) -> tuple[float, float]:
-        """The CPU time of the process so far, and how long it waited for a CPU, in ns."""
-        spent = waited = 0.0
-        for task in (self._process / "task").iterdir():
-            on_cpu, on_queue, _ = (task / "schedstat").read_text().split()
-            spent, waited = spent + int(on_cpu), waited + int(on_queue)
-        return spent, waited
-
-    def _resident_kb(self) -> float:
-        return int((self._process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1024
-
 
 @click.command()
 @click.argument("kind", type=click.Choice(["hear", "stay", "interrupt"]))
 @click.argument("framing", type=click.Choice(["plain", "json", "msgpack"]))
-@click.argument("port", type=int)
 @click.argument("process", type=int)
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
 def main(  # noqa: PLR0917 - click gives them by name
-    kind: str, framing: str, port: int, process: int, sessions: int, warm: int, count: int
+    kind: str, framing: str, process: int, sessions: int, warm: int, count: int
 ) -> None:
     """Be the frontends of so many sessions."""
     go_first(AUDIENCE)
-    audience = Audience(port, framing, process)
+    audience = Audience(int(sys.stdin.readline()), framing, process)
     match kind:
         case "hear":
             values: object = audience.hear(sessions, warm, count)

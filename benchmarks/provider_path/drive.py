@@ -1,12 +1,17 @@
-"""Runs one driver: `python -m benchmarks.provider_path.drive listen agents PORT SESSIONS WARM COUNT`."""
+"""Runs one driver: `python -m benchmarks.provider_path.drive listen agents SESSIONS WARM COUNT`.
+
+The port of the load generator comes as a line on stdin.
+"""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import click
 import orjson
 
+from .inventory import give_when_asked
 from .meter import Meter, Pace
 from .priority import CONTESTANT, go_first
 
@@ -14,23 +19,27 @@ __all__ = ["main"]
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["listen", "speak", "relay"]))
+@click.argument("kind", type=click.Choice(["listen", "speak", "relay", "broadcast"]))
 @click.argument("driver")
-@click.argument("port", type=int)
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
+@click.argument("frontends", type=int, default=1)
 def main(  # noqa: PLR0917 - click gives them by name
-    kind: str, driver: str, port: int, sessions: int, warm: int, count: int
+    kind: str, driver: str, sessions: int, warm: int, count: int, frontends: int
 ) -> None:
     """Run the driver until each session has had so many pieces, beside those to warm up with."""
     go_first(CONTESTANT)
     meter = Meter(sessions * warm, sessions * (warm + count))
     module = import_module(f"benchmarks.provider_path.drivers.{driver}")
+    port = int(sys.stdin.readline())
     if kind == "listen":
         module.listen(port, sessions, meter.heard)
     elif kind == "relay":
+        give_when_asked()
         module.relay(port, _say_port)
+    elif kind == "broadcast":
+        module.broadcast(port, sessions, frontends, _say_port)
     else:
         module.speak(port, sessions, Pace(meter, sessions))
 

@@ -7,9 +7,11 @@ report. It prints its port, and at the end the report, as lines of JSON.
 from __future__ import annotations
 
 import select
+import signal
 import socket
 import sys
 import time
+from collections import deque
 
 import attrs
 import click
@@ -22,12 +24,13 @@ from .wire import DELTA_MS, Delta, Incoming, message, plain_frame, stamp_of_appe
 
 __all__ = ["Mock"]
 
-_SETTLE = 0.3  # seconds between the last session's begin and the first delta
+_SETTLE = 0.2  # seconds between the last session's begin and the first delta
 _LOOK_EVERY = 0.005  # seconds between looks at what clients say, while it streams
 _LOOK_AT_ONCE = 0.0002  # where it matters when they say it
 _PATIENCE = 60.0  # seconds for the sessions to begin, and again for what is measured to end
 _READ = 65536
 _CHUNK = 32  # deltas that are sent at once in a flood
+_TURN = 20  # deltas of a reply, where replies end
 
 
 @attrs.define(eq=False)
@@ -39,6 +42,8 @@ class _Session:
     """What the socket has not taken yet."""
     delta: Delta | None = None
     """Set when a reply was asked for."""
+    response_id: str = ""
+    """Of that reply."""
     configured: bool = False
     gone: bool = False
 
@@ -88,6 +93,8 @@ class Mock:
         self.cancels: list[int] = []
         """When each `response.cancel` came, in ns."""
         self._replies = 0
+        self._begun: list[_Session] = []
+        """Those whose replies have just begun."""
         self.port: int = self._listener.getsockname()[1]
 
     # -- what is measured
@@ -172,6 +179,39 @@ class Mock:
         }
         self._wait_for_the_end()
         return report
+
+    def answer(self) -> dict[str, float]:
+        """Give each session that asks a reply of 20 deltas, and take what they say, until a signal comes."""
+        over: list[int] = []
+        signal.signal(signal.SIGUSR1, lambda number, _: over.append(number))
+        late: list[float] = []
+        due: deque[tuple[float, _Session, str, int]] = deque()  # in order, since each waits for as long
+        period = DELTA_MS / 1000
+        start, cpu = time.monotonic(), time.process_time()
+        while not over:
+            self._look(min(0.05, max(0.0, due[0][0] - time.monotonic())) if due else 0.05)
+            now = time.monotonic()
+            due.extend((now + period, session, session.response_id, _TURN) for session in self._begun)
+            self._begun.clear()
+            while due and due[0][0] <= now:
+                at, session, response_id, left = due.popleft()
+                if session.gone or session.delta is None or session.response_id != response_id:
+                    continue
+                if left:
+                    late.append(now - at)
+                    session.send(session.delta.at(time.monotonic_ns()))
+                    due.append((at + period, session, response_id, left - 1))
+                else:
+                    self._end_reply(session, "completed")
+            self._forget_gone()
+        return {
+            "cpu": (time.process_time() - cpu) / (time.monotonic() - start),
+            "late_p99": percentile(late, 99) * 1000,
+        }
+
+    def _forget_gone(self) -> None:
+        for descriptor in [descriptor for descriptor, session in self._sessions.items() if session.gone]:
+            self._sessions.pop(descriptor).socket.close()
 
     def stay(self) -> dict[str, float]:
         """Take sessions, and say nothing in them."""
@@ -264,13 +304,20 @@ class Mock:
                 response = {"object": "realtime.response", "id": response_id, "status": "in_progress"}
                 session.say(message("response.created", response=response))
                 session.delta = Delta(response_id, plain=bool(session.incoming.plain))
+                session.response_id = response_id
+                self._begun.append(session)
             case "response.cancel":
                 self.cancels.append(time.monotonic_ns())
-                session.delta = None
-                response = {"object": "realtime.response", "id": said["response_id"], "status": "cancelled"}
-                session.say(message("response.done", response=response))
+                self._end_reply(session, "cancelled")
+            case "input_audio_buffer.commit":
+                session.say(message("input_audio_buffer.committed", item_id=f"item_{len(self._heard)}"))
             case _:
                 pass
+
+    def _end_reply(self, session: _Session, status: str) -> None:
+        session.delta = None
+        response = {"object": "realtime.response", "id": session.response_id, "status": status}
+        session.say(message("response.done", response=response))
 
 
 def _print(values: object) -> None:
@@ -279,7 +326,7 @@ def _print(values: object) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["stream", "flood", "hear", "stay", "interrupt"]))
+@click.argument("kind", type=click.Choice(["stream", "flood", "hear", "stay", "interrupt", "answer"]))
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
@@ -299,6 +346,8 @@ def main(kind: str, sessions: int, warm: int, count: int) -> None:
             _print(mock.cancels)
         case "hear":
             _print(mock.hear(warm, count))
+        case "answer":
+            _print(mock.answer())
         case _:
             _print(mock.stay())
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
-import attrs
 import orjson
 
-from benchmarks.benchmark import ThrownOut, Values
+from benchmarks.benchmark import Failed, ThrownOut, Values
 from benchmarks.statistics import percentile
 
+from .load import Load
+from .processes import Process, connect, end, line, start
 from .wire import DELTA_MS
 
-__all__ = ["Load", "interruption_trial", "relay_trial", "trial", "verdict"]
+__all__ = ["WARM_SESSIONS", "check_audience", "interruption_trial", "relay_trial", "trial", "verdict"]
 
 _MOST_CPU = 0.8
-"""More than this share of a core, and the generator may have been the bottleneck."""
+"""More than this share of a core, and the frontends may have been the bottleneck."""
 _MOST_LATE = 5.0
 """Milliseconds by which at most one in a hundred deltas may have been sent too late."""
 _LEAST_SHARE = 0.85
@@ -32,35 +31,23 @@ WARM_SESSIONS = 10
 """Sessions that are opened first when memory is measured, and not counted."""
 
 
-@attrs.frozen
-class Load:
-    """What the generator does: a stream at the pace of speech or a flood of deltas, or hearing what is appended."""
-
-    kind: Literal["stream", "flood", "hear", "stay", "interrupt"]
-    sessions: int
-    warm: int
-    """Pieces for each session that are not counted."""
-    count: int
-    """Pieces for each session that are."""
-
-
 def trial(load: Load, driver: str) -> Values:
-    """What the driver took. Raises `ThrownOut`."""
+    """What the driver took. Raises `ThrownOut`, `Failed`."""
     numbers = [str(load.sessions), str(load.warm), str(load.count)]
-    mock = _start("mock", load.kind, *numbers)
-    contestant: subprocess.Popen[bytes] | None = None
+    mock = start("mock", load.kind, *numbers)
+    contestant: Process | None = None
     try:
-        port = str(_line(mock)["port"])
-        contestant = _start("drive", "speak" if load.kind == "hear" else "listen", driver, port, *numbers)
+        contestant = start("drive", "speak" if load.kind == "hear" else "listen", driver, *numbers)
+        connect(contestant, mock)
         try:
             printed, _ = contestant.communicate(timeout=_PATIENCE + load.sessions * 0.02)
         except subprocess.TimeoutExpired:
-            raise ThrownOut("it had not done all of its work in time") from None
+            raise Failed("it had not done all of its work in time") from None
         if not printed:
-            raise ThrownOut("it ended without a result: see what it said on stderr")
-        report = _line(mock)
+            raise Failed("it ended without a result: see what it said on stderr")
+        report = line(mock)
     finally:
-        _end([mock] if contestant is None else [contestant, mock])
+        end([mock] if contestant is None else [contestant, mock])
     values: dict[str, float] = orjson.loads(printed)
     verdict(load, values, report)
     if load.kind == "hear":
@@ -68,21 +55,25 @@ def trial(load: Load, driver: str) -> Values:
     return {**values, **{f"generator {name}": value for name, value in report.items()}}
 
 
-def relay_trial(load: Load, driver: str, framing: str) -> Values:
-    """What the driver took between the provider and as many frontends. Raises `ThrownOut`."""
-    printed, (report,) = _relay(load, driver, framing, reports=1)
+def relay_trial(load: Load, driver: str, framing: str, frontends: int | None = None) -> Values:
+    """What the driver took between the provider and as many frontends, or so many of each session.
+
+    Raises `ThrownOut`, `Failed`.
+    """
+    printed, (report,) = _relay(load, driver, framing, reports=1, frontends=frontends)
     values: dict[str, float] = orjson.loads(printed)
+    if frontends is not None:
+        values["cpu"] *= frontends  # of a delta, whoever hears it
     if load.kind != "stay":
         verdict(load, values, report)
-        if values["audience cpu"] > _MOST_CPU:
-            raise ThrownOut(f"the frontends took {values['audience cpu']:.0%} of a core")
+        check_audience(values)
     return {**values, **{f"generator {name}": value for name, value in report.items()}}
 
 
 def interruption_trial(others: int, times: int, driver: str, framing: str) -> Values:
     """How long after a frontend's cancel it reached the provider, and the frontend heard the last delta, in ms.
 
-    So many other sessions stream meanwhile. Raises `ThrownOut`.
+    So many other sessions stream meanwhile. Raises `ThrownOut`, `Failed`.
     """
     load = Load("interrupt", others + 1, times, round(times * _SECONDS_OF_AN_INTERRUPTION * 1000 / DELTA_MS))
     printed, (report, came) = _relay(load, driver, framing, reports=2)
@@ -101,29 +92,37 @@ def interruption_trial(others: int, times: int, driver: str, framing: str) -> Va
     }
 
 
-def _relay(load: Load, driver: str, framing: str, *, reports: int) -> tuple[bytes, list[Any]]:
+def _relay(
+    load: Load, driver: str, framing: str, *, reports: int, frontends: int | None = None
+) -> tuple[bytes, list[Any]]:
     """What the frontends printed, and what the provider did."""
     numbers = [str(load.warm), str(load.count)]
     provided = load.sessions + (WARM_SESSIONS if load.kind == "stay" else 0)
-    processes = [_start("mock", load.kind, str(provided), *numbers)]
+    processes = [start("mock", load.kind, str(provided), *numbers)]
     try:
         mock = processes[0]
-        relay = _start("drive", "relay", driver, str(_line(mock)["port"]), str(provided), *numbers)
+        arguments = [driver, str(provided), *numbers]
+        if frontends is None:
+            relay = start("drive", "relay", *arguments)
+        else:
+            relay = start("drive", "broadcast", *arguments, str(frontends))
         processes.append(relay)
-        where = [str(_line(relay)["port"]), str(relay.pid)]
         kind = "hear" if load.kind == "stream" else load.kind
-        audience = _start("audience", kind, framing, *where, str(load.sessions), *numbers)
+        sessions = load.sessions * (frontends or 1)
+        audience = start("audience", kind, framing, str(relay.pid), str(sessions), *numbers)
         processes.append(audience)
+        connect(relay, mock)
+        connect(audience, relay)
         try:
             printed, _ = audience.communicate(timeout=_PATIENCE + load.sessions * 0.1)
         except subprocess.TimeoutExpired:
-            raise ThrownOut("it had not done all of its work in time") from None
+            raise Failed("it had not done all of its work in time") from None
         if not printed:
-            raise ThrownOut("the frontends did not hear all: see what they said on stderr")
+            raise Failed("the frontends did not hear all: see what they said on stderr")
         relay.kill()
-        return printed, [_line(mock) for _ in range(reports)]
+        return printed, [line(mock) for _ in range(reports)]
     finally:
-        _end(processes)
+        end(processes)
 
 
 def verdict(load: Load, values: Values, report: Values) -> None:
@@ -137,29 +136,13 @@ def verdict(load: Load, values: Values, report: Values) -> None:
         if values["share"] < _LEAST_SHARE:
             raise ThrownOut(f"it took {values['share']:.0%} of a core: it had to wait for the load generator")
         return
-    if report["cpu"] > _MOST_CPU:
+    if report["cpu"] > load.most_cpu:
         raise ThrownOut(f"the load generator took {report['cpu']:.0%} of a core")
     if report.get("heard", 0.0) < report.get("expected", 0.0):
         raise ThrownOut(f"only {report['heard']:.0f} of {report['expected']:.0f} pieces arrived")
 
 
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        with suppress(ProcessLookupError):
-            process.kill()
-        with suppress(ValueError):  # it was read to its end already
-            process.communicate()
-
-
-def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - parts of this package
-        [sys.executable, "-m", f"benchmarks.provider_path.{module}", *arguments], stdout=subprocess.PIPE
-    )
-
-
-def _line(process: subprocess.Popen[bytes]) -> Any:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise ThrownOut("a process ended too early: see what it said on stderr")
-    return orjson.loads(line)
+def check_audience(values: Values) -> None:
+    """Raises `ThrownOut` when the frontends may have been what was measured."""
+    if values["audience cpu"] > _MOST_CPU:
+        raise ThrownOut(f"the frontends took {values['audience cpu']:.0%} of a core")

@@ -7,10 +7,13 @@ from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree
 
+import attrs
+import click.testing
 import pytest
 
 from benchmarks import bounds, catalogue, chart, report
-from benchmarks.benchmark import Benchmark, Contestant, Target, ThrownOut, Values
+from benchmarks.__main__ import main
+from benchmarks.benchmark import Benchmark, Contestant, Failed, Target, ThrownOut, Values
 from benchmarks.machine import look
 from benchmarks.runner import Result, play
 from benchmarks.statistics import Spread
@@ -70,13 +73,100 @@ def test_a_contestant_whose_rounds_were_all_thrown_out_has_no_value() -> None:
     assert result.values("a", "time") is None
     assert not result.outcomes()[0].met
     assert "no round of it counts" in report.table(_report(result))
-    assert bounds.broken([result], {result.label: {"a": {"time": 2.0}}})
+    verdict = bounds.check([result], {result.label: {"a": {"time": 2.0}}})
+    assert verdict.unmeasured == ["hop · idle: time of a: not measured: machine too busy"]
+    assert verdict.problems == ["nothing could be measured: the machine was too busy all the time"]
 
 
 @pytest.mark.parametrize(("time", "broken"), [(2.9, False), (3.1, True)])
 def test_a_ratio_worse_than_its_bound_by_half_is_broken(time: float, broken: bool) -> None:
     result = _result(_takes("a", time), _takes("bare", 1.0))
-    assert bool(bounds.broken([result], {result.label: {"a": {"time": 2.0}}})) is broken
+    problems = bounds.check([result], {result.label: {"a": {"time": 2.0}}}).problems
+    assert problems == (["hop · idle: time of a is 3.10 times bare, 2.00 were reached before"] if broken else [])
+
+
+@pytest.mark.parametrize(("sessions", "broken"), [(140.0, False), (130.0, True)])
+def test_where_more_is_better_a_ratio_less_by_half_is_broken(sessions: float, broken: bool) -> None:
+    benchmark = attrs.evolve(_benchmark(_takes("a", sessions), _takes("bare", 100.0)), more_is_better=True)
+    (result,) = play([benchmark], 1, quick=False, tell=lambda _: None)
+    assert bool(bounds.check([result], {result.label: {"a": {"time": 2.0}}}).problems) is broken
+
+
+def test_a_busy_machine_breaks_no_bound_where_others_could_be_measured() -> None:
+    def late(_: bool) -> Values:
+        raise ThrownOut("the generator was late")
+
+    result = _result(Contestant("a", late), _takes("b", 2.0), _takes("bare", 1.0))
+    verdict = bounds.check([result], {result.label: {"a": {"time": 2.0}, "b": {"time": 2.0}}})
+    assert (len(verdict.unmeasured), verdict.held, verdict.problems) == (1, 1, [])
+
+
+def test_a_contestant_that_does_not_do_its_work_breaks_its_bound() -> None:
+    tries: list[bool] = []
+
+    def crash(quick: bool) -> Values:
+        tries.append(quick)
+        raise Failed("it ended without a result")
+
+    result = _result(Contestant("a", crash), _takes("b", 2.0), _takes("bare", 1.0))
+    problems = bounds.check([result], {result.label: {"a": {"time": 2.0}, "b": {"time": 2.0}}}).problems
+    assert problems == ["hop · idle: time of a could not be measured: a, round 1: it ended without a result"]
+    assert len(tries) == 1
+    assert "it ended without a result" in report.table(_report(result))
+
+
+def test_a_target_that_is_no_ratio_is_checked_too() -> None:
+    result = _result(_takes("a", 3.0), _takes("bare", 2.0), targets=(Target("a", "time", most=2.0),))
+    assert bounds.check([result], {}).problems == ["hop · idle: time of a is 3 µs, more than 2"]
+
+
+def test_every_benchmark_of_the_quick_check_has_bounds() -> None:
+    known = bounds.load(bounds.BOUNDS)
+    for benchmark in catalogue.select([], quick=True):
+        for contestant in benchmark.contestants:
+            if contestant.ours and contestant.quick and contestant.name != benchmark.baseline:
+                assert next(iter(benchmark.measures)) in known[benchmark.label][contestant.name]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_bounds_of_what_quick_runs_are_those_of_quick(
+    quick: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Some of it is done in other numbers then, which gives other ratios."""
+    benchmark = _benchmark(_takes("a", 3.0, ours=True), _takes("bare", 2.0))
+    (result,) = play([benchmark], 1, quick=quick, tell=lambda _: None)
+    monkeypatch.setattr(catalogue, "every", lambda: [benchmark])
+    monkeypatch.setattr(bounds, "BOUNDS", tmp_path / "bounds.json")
+    (tmp_path / "results.json").write_bytes(report.dump(attrs.evolve(_report(result), quick=quick)))
+    done = click.testing.CliRunner().invoke(main, ["bounds", str(tmp_path / "results.json")])
+    assert done.exit_code == 0
+    assert bool(bounds.load(bounds.BOUNDS)) is quick
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., click.testing.Result]:
+    """Runs `python -m benchmarks` on benchmarks of the test's own, whose bound is 2."""
+
+    def run(*benchmarks: Benchmark) -> click.testing.Result:
+        bounds.save(tmp_path / "bounds.json", {each.label: {"a": {"time": 2.0}} for each in benchmarks})
+        monkeypatch.setattr(bounds, "BOUNDS", tmp_path / "bounds.json")
+        monkeypatch.setattr(catalogue, "every", lambda: list(benchmarks))
+        return click.testing.CliRunner().invoke(main, ["--quick", "--check", "--rounds", "1"])
+
+    return run
+
+
+def test_the_check_fails_for_what_is_worse_by_half_twice(command: Callable[..., click.testing.Result]) -> None:
+    done = command(_benchmark(_takes("a", 3.1, 3.2, ours=True), _takes("bare", 1.0, 1.0)))
+    assert done.exit_code == 1
+    assert "worse than the stored bound: hop · idle: time of a is 3.20 times bare, 2.00 were reached" in done.stderr
+
+
+def test_what_was_too_bad_once_is_measured_again(command: Callable[..., click.testing.Result]) -> None:
+    done = command(_benchmark(_takes("a", 3.1, 2.1, ours=True), _takes("bare", 1.0, 1.0)))
+    assert done.exit_code == 0
+    assert "measured again: hop · idle" in done.stderr
+    assert "1 bounds hold" in done.stderr
 
 
 def test_bounds_are_kept_of_our_contestants_first_measure(tmp_path: Path) -> None:
@@ -133,8 +223,9 @@ def test_what_targets_and_baselines_name_is_there() -> None:
 def test_a_chart_is_drawn_of_each_benchmark_with_its_machine() -> None:
     result = _result(_takes("a <b>", 3.0, ours=True), _takes("bare", 2.0))
     done = _report(result)
-    ((name, svg),) = chart.charts(done).items()
-    assert name == "hop.svg"
+    drawn = chart.charts(done)
+    assert list(drawn) == ["hop.svg", "hop-ms.svg"]
+    svg = drawn["hop.svg"]
     words = "".join(ElementTree.fromstring(svg).itertext())  # noqa: S314 - our own
     assert "a <b>" in words
     assert "3 (1.50x)" in words

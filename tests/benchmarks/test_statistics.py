@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.statistics import Spread, percentile, ratios, spread
+from benchmarks.statistics import Spread, percentile, ratios, slope, spread
 
 VALUES = st.lists(st.floats(min_value=-1e9, max_value=1e9), min_size=1, max_size=50)
 
@@ -55,3 +55,15 @@ def test_rounds_that_one_of_both_has_no_part_in_have_no_ratio() -> None:
 
 def test_nothing_is_a_multiple_of_zero() -> None:
     assert ratios([{"a": {"left": 2.0}, "b": {"left": 0.0}}], "left", "a", "b") == []
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100), st.sets(st.integers(0, 1000), min_size=2, max_size=20))
+def test_the_slope_of_points_on_a_line_is_the_line_s(slope_of_line: float, start: float, places: set[int]) -> None:
+    points = [(float(place), start + slope_of_line * place) for place in places]
+    assert slope(points) == pytest.approx(slope_of_line, abs=1e-6)
+
+
+def test_points_of_one_place_rise_nowhere() -> None:
+    assert slope([(1.0, 5.0), (1.0, 7.0)]) == 0
+    with pytest.raises(ValueError, match="no line"):
+        slope([])

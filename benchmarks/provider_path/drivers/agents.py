@@ -17,10 +17,10 @@ from realtime_actors import (
 from realtime_actors.events import PCM_24K, ClientAudioAppend, ClientResponseCreate
 from realtime_actors.gateway import Gateway, GatewaySettings, GetStatus
 
-__all__ = ["listen", "relay", "speak"]
+__all__ = ["friday", "listen", "relay", "settings", "speak"]
 
 
-def _agent(port: int) -> RealtimeAgent:
+def friday(port: int) -> RealtimeAgent:
     """An agent whose provider is the load generator."""
     model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="none", url=f"ws://127.0.0.1:{port}/")
     return RealtimeAgent(name="Friday", instructions="You are friendly.", model=model)
@@ -37,7 +37,7 @@ async def _listen(port: int, sessions: int, heard: Callable[[bytes], None]) -> N
                         heard(event.delta)
 
         for number in range(sessions):
-            agent = await runtime.spawn(_agent(port), name=f"friday-{number}")
+            agent = await runtime.spawn(friday(port), name=f"friday-{number}")
             await nursery.start(apply, f"agents.{agent.name}.>")
             agent.tell(ClientResponseCreate(""))
 
@@ -55,7 +55,7 @@ async def _speak(port: int, sessions: int, pace: Pace) -> None:
                 await trio.sleep(pause)
                 agent.tell(ClientAudioAppend("", pace.piece(), PCM_24K))
 
-        agents = [await runtime.spawn(_agent(port), name=f"friday-{number}") for number in range(sessions)]
+        agents = [await runtime.spawn(friday(port), name=f"friday-{number}") for number in range(sessions)]
         await trio.sleep(0.5)
         for number, agent in enumerate(agents):
             nursery.start_soon(speaker, agent, number)
@@ -67,15 +67,19 @@ def speak(port: int, sessions: int, pace: Pace) -> None:
     trio.run(_speak, port, sessions, pace)
 
 
-async def _relay(port: int, listening: Callable[[int], None]) -> None:
-    settings = GatewaySettings(
+def settings() -> GatewaySettings:
+    """Those of a gateway whose frontends are all on this machine, and come at once."""
+    return GatewaySettings(
         port=0,
         max_sessions=1000,
         max_connections_per_address=None,
         max_new_connections_per_second=None,
     )
+
+
+async def _relay(port: int, listening: Callable[[int], None]) -> None:
     async with open_runtime() as runtime:
-        gateway = await runtime.spawn(Gateway(lambda _: _agent(port), settings), name="gateway")
+        gateway = await runtime.spawn(Gateway(lambda _: friday(port), settings()), name="gateway")
         listening((await gateway.ask(GetStatus(), timeout=5)).address.port)
         await trio.sleep_forever()
 

@@ -12,7 +12,7 @@ import trio
 from benchmarks.provider_path.meter import Pace
 from benchmarks.provider_path.wire import message, plain_frame
 
-__all__ = ["agent_delta", "listen", "relay", "speak"]
+__all__ = ["agent_delta", "broadcast", "listen", "relay", "speak"]
 
 
 async def _messages(connection: trio.socket.SocketType) -> AsyncGenerator[bytes]:
@@ -113,3 +113,33 @@ async def _relay(port: int, listening: Callable[[int], None]) -> None:
 def relay(port: int, listening: Callable[[int], None]) -> None:
     """See the package."""
     trio.run(_relay, port, listening)
+
+
+async def _broadcast(port: int, agents: int, frontends: int, listening: Callable[[int], None]) -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    listening(listener.socket.getsockname()[1])
+    streams: list[trio.SocketStream] = []
+    for _ in range(agents * frontends):
+        streams.append(await listener.accept())
+        await streams[-1].send_all(plain_frame(orjson.dumps({"type": "agent_ready"})))
+    async with trio.open_nursery() as nursery:
+        for number in range(agents):
+            nursery.start_soon(_broadcast_one, port, streams[number::agents])
+
+
+async def _broadcast_one(port: int, frontends: list[trio.SocketStream]) -> None:
+    connection = trio.socket.socket()
+    await connection.connect(("127.0.0.1", port))
+    await connection.send(plain_frame(message("session.update", session={"type": "realtime"})))
+    await connection.send(plain_frame(message("response.create")))
+    async for frame in _messages(connection):
+        event = orjson.loads(frame)
+        if event["type"] == "response.output_audio.delta":
+            made = plain_frame(orjson.dumps(agent_delta(event)))
+            for frontend in frontends:
+                await frontend.send_all(made)
+
+
+def broadcast(port: int, agents: int, frontends: int, listening: Callable[[int], None]) -> None:
+    """See the package."""
+    trio.run(_broadcast, port, agents, frontends, listening)

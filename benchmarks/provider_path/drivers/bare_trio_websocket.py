@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import orjson
@@ -15,7 +16,7 @@ from benchmarks.provider_path.wire import message
 
 from .bare_socket import agent_delta
 
-__all__ = ["listen", "relay", "speak"]
+__all__ = ["broadcast", "listen", "relay", "speak"]
 
 
 async def _session(port: int, heard: Callable[[bytes], None]) -> None:
@@ -82,7 +83,14 @@ async def _relay_until_closed(port: int, request: trio_websocket.WebSocketReques
         async def obey() -> None:
             nonlocal response_id
             while True:
-                match orjson.loads(await frontend.get_message())["type"]:
+                said = orjson.loads(await frontend.get_message())
+                match said["type"]:
+                    case "client_audio_append":
+                        await socket.send_message(message("input_audio_buffer.append", audio=said["audio"]).decode())
+                    case "client_audio_commit":
+                        await socket.send_message(message("input_audio_buffer.commit").decode())
+                    case "client_session_end":
+                        await frontend.send_message('{"type":"server_session_ended"}')
                     case "client_response_create":
                         await socket.send_message(message("response.create").decode())
                     case "client_response_cancel":
@@ -103,6 +111,8 @@ async def _relay_until_closed(port: int, request: trio_websocket.WebSocketReques
                     response_id = event["response"]["id"]
                 case "response.output_audio.delta" if event["response_id"] == response_id:
                     await frontend.send_message(orjson.dumps(agent_delta(event)).decode())
+                case "response.done" if event["response"]["id"] == response_id:
+                    await frontend.send_message('{"type":"agent_response_done"}')
                 case _:
                     pass
 
@@ -126,3 +136,53 @@ async def _relay(port: int, listening: Callable[[int], None]) -> None:
 def relay(port: int, listening: Callable[[int], None]) -> None:
     """See the package."""
     trio.run(_relay, port, listening)
+
+
+async def _broadcast(port: int, agents: int, frontends: int, listening: Callable[[int], None]) -> None:
+    sockets: list[trio_websocket.WebSocketConnection] = []
+    all_there = trio.Event()
+
+    async def take(request: trio_websocket.WebSocketRequest) -> None:
+        sockets.append(frontend := await request.accept())
+        await frontend.send_message('{"type":"agent_ready"}')
+        if len(sockets) == agents * frontends:
+            all_there.set()
+        with suppress(trio_websocket.ConnectionClosed):
+            while True:
+                await frontend.get_message()
+
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(
+            partial(
+                trio_websocket.serve_websocket,
+                take,
+                "127.0.0.1",
+                0,
+                None,
+                message_queue_size=16,
+                receive_buffer_size=65536,
+            )
+        )
+        listening(server.port)
+        await all_there.wait()
+        for number in range(agents):
+            nursery.start_soon(_broadcast_one, port, sockets[number::agents])
+
+
+async def _broadcast_one(port: int, frontends: list[trio_websocket.WebSocketConnection]) -> None:
+    async with trio_websocket.open_websocket_url(
+        f"ws://127.0.0.1:{port}/", receive_buffer_size=65536, message_queue_size=16
+    ) as socket:
+        await socket.send_message(message("session.update", session={"type": "realtime"}).decode())
+        await socket.send_message(message("response.create").decode())
+        while True:
+            event = orjson.loads(await socket.get_message())
+            if event["type"] == "response.output_audio.delta":
+                made = orjson.dumps(agent_delta(event)).decode()
+                for frontend in frontends:
+                    await frontend.send_message(made)
+
+
+def broadcast(port: int, agents: int, frontends: int, listening: Callable[[int], None]) -> None:
+    """See the package."""
+    trio.run(_broadcast, port, agents, frontends, listening)
