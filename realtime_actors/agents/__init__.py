@@ -2,6 +2,7 @@
 
 from .agent import RealtimeAgent
 from .errors import AgentsError, InvalidArguments, InvalidMemory, InvalidTool, ReplyFailed
+from .measures import GetTurnStatistics, Percentiles, TurnStatistics
 from .memory import GetHistory, Memory, Summarise
 from .progress import Progress
 from .reply import GenerateReply, Reply, generate_reply
@@ -12,11 +13,13 @@ __all__ = [
     "Duplicates",
     "GenerateReply",
     "GetHistory",
+    "GetTurnStatistics",
     "InvalidArguments",
     "InvalidMemory",
     "InvalidTool",
     "Memory",
     "OnInterruption",
+    "Percentiles",
     "Progress",
     "RealtimeAgent",
     "Reply",
@@ -24,6 +27,7 @@ __all__ = [
     "Summarise",
     "Tool",
     "ToolOptions",
+    "TurnStatistics",
     "frontend_tool",
     "generate_reply",
     "tool",

@@ -228,7 +228,8 @@ class Gateway(Actor):
             session = FrontendSession(
                 admission, agent_id, websocket, outgoing, self.agent, settings, Farewell(), self._large_frames
             )
-            nursery.start_soon(write_events, websocket, outgoing, wire, writing)
+            on_sent = partial(self.context.bus.publish, f"frontends.{agent_id}")
+            nursery.start_soon(write_events, websocket, outgoing, wire, writing, on_sent)
             try:
                 ref = await self.context.spawn(session, name=name)
                 try:

@@ -8,7 +8,16 @@ from collections.abc import Callable
 import trio
 
 from realtime_actors.actors import Subscription, SubscriptionOverflow
-from realtime_actors.events import AgentError, AgentResponseAudioDelta, DecodeError, EncodeError, ServerEvent, Wire
+from realtime_actors.agents.measures import SentToFrontend
+from realtime_actors.events import (
+    AgentError,
+    AgentResponseAudioDelta,
+    AgentResponseDone,
+    DecodeError,
+    EncodeError,
+    ServerEvent,
+    Wire,
+)
 from realtime_actors.transports import ConnectionClosed, WebSocket
 
 __all__ = ["TOO_SLOW", "weigher", "write_events"]
@@ -34,15 +43,29 @@ def weigher(wire: Wire) -> Callable[[ServerEvent], int]:
     return weigh
 
 
-async def write_events(websocket: WebSocket, outgoing: Subscription, wire: Wire, within: trio.CancelScope) -> None:
+async def write_events(
+    websocket: WebSocket,
+    outgoing: Subscription,
+    wire: Wire,
+    within: trio.CancelScope,
+    on_sent: Callable[[SentToFrontend], None],
+) -> None:
     """Send what is read from `outgoing`, one frame at a time, until it is closed and read, or the socket is.
 
-    `within` is the scope it enters: whoever runs it sets a deadline there when it is time to end.
+    `within` is the scope it enters: whoever runs it sets a deadline there when it is time to end. `on_sent` is told
+    when the socket has taken the first audio of a reply, and its end.
     """
+    heard = ""
     with within:
         try:
             async for event in outgoing:
                 await websocket.send(_frame(event, wire))
+                if isinstance(event, AgentResponseAudioDelta):
+                    if event.response_id != heard:
+                        heard = event.response_id
+                        on_sent(SentToFrontend(heard, "first_audio"))
+                elif isinstance(event, AgentResponseDone):
+                    on_sent(SentToFrontend(event.response_id, "end"))
         except ConnectionClosed as error:
             log.debug("nothing more is sent to %s: %s", websocket.remote, error)
         except SubscriptionOverflow:

@@ -16,6 +16,7 @@ from realtime_actors.events import (
     AgentError,
     AgentResponseCreated,
     AgentResponseDone,
+    AgentTurnMeasured,
     ClientAudioAppend,
     ClientEvent,
     ClientResponseCancel,
@@ -86,6 +87,7 @@ class FrontendSession(Actor):
     do not wait behind many."""
 
     _agent: Ref | None = attrs.field(init=False, default=None)
+    _measures_turns: bool = attrs.field(init=False, default=False)
     _agent_name: str = attrs.field(init=False, default="")
     _is_open: bool = attrs.field(init=False, default=False)
     _ahead: deque[tuple[ClientEvent, int]] = attrs.field(init=False, factory=deque[tuple[ClientEvent, int]])
@@ -109,6 +111,7 @@ class FrontendSession(Actor):
         self._without_session.deadline = self._opened_at + min(hello, first)
         for kind in (AgentResponseCreated, AgentResponseDone):
             self.context.subscribe(f"agents.{self.agent_id}.{kind.type}")
+        self.context.subscribe(f"turns.{self.agent_id}")
         self.context.start_soon(self._read)
         self.context.start_soon(self._watch_time)
 
@@ -242,6 +245,7 @@ class FrontendSession(Actor):
             prototype = self.agent(request)
             self._agent_name = request.agent_name or getattr(prototype, "name", "")
             self._is_open = True
+            self._measures_turns = event.config.get("measure_turns") is True
             self._without_session.deadline = float("inf")
             self._say(ServerSessionCreated(self.admission.session_id))
             agent = await self._keeping_in_touch(partial(self.context.spawn, prototype, name=self.agent_id))
@@ -352,6 +356,12 @@ class FrontendSession(Actor):
     def reply_done(self, _: AgentResponseDone) -> None:
         """From now on the frontend is idle unless it speaks."""
         self._reply_ended = trio.current_time()
+
+    @receives
+    def turn_measured(self, event: AgentTurnMeasured) -> None:
+        """For a frontend that asked for it."""
+        if self._measures_turns:
+            self._say(event)
 
     # -- what the frontend hears
 

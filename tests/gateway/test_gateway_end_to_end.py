@@ -24,6 +24,7 @@ from realtime_actors.events import (
     AgentResponseDone,
     AgentResponseToolResult,
     AgentResponseToolUseDone,
+    AgentTurnMeasured,
     ClientAudioAppend,
     ClientResponseCancel,
     ClientSessionCreate,
@@ -119,6 +120,20 @@ async def test_a_text_turn() -> None:
         assert done.metadata["status"] == "completed"
         assert done.output_tokens > 0
         assert {getattr(event, "response_id", done.response_id) for event in events} == {done.response_id}
+
+
+async def test_a_frontend_that_asks_for_it_is_told_how_long_its_turns_took() -> None:
+    async with (
+        stack(ScriptedBrain(default=[Say("Hello Ann.")])) as running,
+        running.served.connect() as frontend,
+    ):
+        await frontend.say(ClientSessionCreate({"measure_turns": True}), ClientTextAppend("s1", "hello"))
+        events = await reply(frontend)
+        measured = await frontend.hear()
+        assert isinstance(measured, AgentTurnMeasured)
+        assert measured.response_id == getattr(events[-1], "response_id", "")
+        assert list(measured.times) == ["response", "first_audio", "first_audio_sent", "done"]
+        assert 0 <= measured.times["first_audio"] <= measured.times["first_audio_sent"]
 
 
 async def test_a_spoken_turn_over_msgpack() -> None:
