@@ -11,6 +11,7 @@ __all__ = [
     "ModelNotice",
     "RequestFailed",
     "SessionConfigured",
+    "SessionEnding",
     "SessionExpired",
     "SessionRefused",
     "SessionResumable",
@@ -54,6 +55,14 @@ class SessionRefused:
 
 
 @attrs.frozen
+class SessionEnding:
+    """The provider will end the session in `within` s: a new one can be opened before."""
+
+    within: float
+    message: str
+
+
+@attrs.frozen
 class SessionExpired:
     """The provider's session has reached its limit; a new one can be opened."""
 
@@ -80,6 +89,7 @@ class ToolCallsCancelled:
 
 ModelNotice = (
     SessionConfigured
+    | SessionEnding
     | ItemAdded
     | RequestFailed
     | SessionRefused

@@ -1,7 +1,7 @@
 """The providers: for each, the configuration of its models and its wire as a pure protocol."""
 
 from .azure import AzureOpenAIRealtimeModel
-from .connection import ConnectionLost, ConnectionReady, ProviderConnection, Resume, WaitReady
+from .connection import ProviderConnection
 from .dashscope import DashScopeRealtimeModel
 from .errors import InvalidModel, ProviderError, ProviderRefused, ProviderUnavailable, RefusalKind
 from .gemini import GeminiRealtimeModel
@@ -16,11 +16,15 @@ from .model import (
     WireProtocol,
 )
 from .openai import OpenAIRealtimeModel
+from .owner import Abandon, ConnectionExpiring, ConnectionLost, ConnectionReady, Resume, Rotate, Unsent, WaitReady
+from .reconnection import Reconnection
 from .xai import XAIRealtimeModel
 
 __all__ = [
+    "Abandon",
     "AzureOpenAIRealtimeModel",
     "Capabilities",
+    "ConnectionExpiring",
     "ConnectionLost",
     "ConnectionReady",
     "DashScopeRealtimeModel",
@@ -34,11 +38,14 @@ __all__ = [
     "ProviderRefused",
     "ProviderUnavailable",
     "RealtimeModel",
+    "Reconnection",
     "RefusalKind",
     "Resume",
+    "Rotate",
     "SemanticVAD",
     "ServerVAD",
     "TurnDetection",
+    "Unsent",
     "WaitReady",
     "WireProtocol",
     "XAIRealtimeModel",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from itertools import chain
 from typing import ClassVar
 
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, Backoff, MailboxFull, Overflow, Ref, receives
+from realtime_actors.actors import Actor, MailboxFull, Overflow, Ref, receives
 from realtime_actors.events import (
     AppendAudio,
     AppendImage,
@@ -24,6 +26,7 @@ from realtime_actors.events import (
     ModelNotice,
     RequestFailed,
     SessionConfigured,
+    SessionEnding,
     SessionExpired,
     SessionRefused,
     SessionResumable,
@@ -35,62 +38,40 @@ from realtime_actors.transports import (
     HandshakeRejected,
     Transport,
     TransportError,
-    WebSocket,
     WebSocketOptions,
     default_transport,
 )
 
-from .errors import ProviderUnavailable
+from .errors import ProviderRefused, ProviderUnavailable
+from .line import Line, SessionOver, Standby
 from .model import RealtimeModel, WireProtocol
+from .outbox import Outbox
+from .owner import (
+    Abandon,
+    ConnectionExpiring,
+    ConnectionLost,
+    ConnectionReady,
+    Resume,
+    Rotate,
+    Unsent,
+    WaitReady,
+)
+from .reconnection import Attempts, Spent, retry_after
 
-__all__ = ["SOCKET_OPTIONS", "ConnectionLost", "ConnectionReady", "ProviderConnection", "Resume", "WaitReady"]
+__all__ = ["SOCKET_OPTIONS", "ProviderConnection"]
 
 log = logging.getLogger("realtime_actors.providers")
 
 SOCKET_OPTIONS = WebSocketOptions(close_timeout=1.0)
 """How sockets to providers are by default: one that does not answer a close must not hold up the end for long."""
 
-RECONNECT = Backoff(min=0.25, max=8.0, factor=2.0, jitter=0.5)
-"""How long a connection waits between attempts."""
+_OWN = frozenset(
+    {SessionConfigured, SessionEnding, SessionExpired, SessionRefused, SessionResumable, RequestFailed},
+)
+"""What the provider says that is for the connection itself, or may be. All else is passed on as it comes."""
 
-
-@attrs.frozen
-class WaitReady:
-    """Ask a connection this to know when the provider has accepted the first configuration."""
-
-
-@attrs.frozen
-class ConnectionReady:
-    """Told to the owner: a socket is open and the provider has accepted the configuration. The first is 1.
-
-    `remembers`: the provider goes on with the session of the socket before.
-    """
-
-    number: int
-    remembers: bool = False
-
-
-@attrs.frozen
-class ConnectionLost:
-    """Told to the owner: the socket that was ready is gone, and a new one is being opened.
-
-    The owner answers with a `Configure` for the new session, a `Resume`, and then whatever the provider had
-    not acknowledged.
-    """
-
-    number: int
-    reason: str
-
-
-@attrs.frozen
-class Resume:
-    """From the owner: what follows is meant for the socket after the one with this number.
-
-    Commands for the conversation that were queued before it and not sent are passed over, since the owner
-    sends them again; audio is kept.
-    """
-
-    after: int
+Said = CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse | TruncateItem | DeleteItem
+"""Commands for the conversation, which belong to one session."""
 
 
 @attrs.frozen
@@ -101,32 +82,37 @@ class _Overdue:
     protocol: WireProtocol
 
 
+@attrs.frozen
+class _Flush:
+    """There is a session for what has waited for one."""
+
+
 @attrs.define(eq=False)
 class ProviderConnection(Actor):
     """One connection to a provider, through as many sockets as it takes.
 
-    It tells `owner` every `ModelEvent` and `ModelNotice`, `ConnectionReady` and `ConnectionLost`. It crashes
-    with `ProviderRefused` when the provider will not serve us, and with `ProviderUnavailable` after
-    `max_attempts` attempts in a row of which none led to a session that lasted: one whose configuration was
-    accepted within `ready_timeout` s, and that then went on until `backoff.reset_after` s after the attempt began.
+    It tells `owner` every `ModelEvent` and `ModelNotice`, `ConnectionReady`, `ConnectionLost` and
+    `ConnectionExpiring`. How hard it tries is `model.reconnection`. It crashes with `ProviderRefused` when the provider
+    will not serve us, and with `ProviderUnavailable` when its attempts are spent.
+
+    What it is told while there is no session waits: the last `keep_audio` s of speech, everything else in full.
     """
 
-    # About ten seconds of speech in pieces of 20 ms; the oldest piece makes room when there is no socket.
+    # While a socket takes nothing; while there is none, what comes waits in the outbox.
     mailbox_capacity: ClassVar[int] = 512
     mailbox_overflow: ClassVar[Overflow] = "drop_oldest"
-    # What is in hand may be waiting for a socket that never comes: a stop does not wait with it.
+    # What is in hand may be waiting for a socket that takes nothing: a stop does not wait with it.
     stop_timeout: ClassVar[float] = 0.25
 
     model: RealtimeModel
     owner: Ref
     transport: Transport = attrs.field(factory=default_transport)
     options: WebSocketOptions = SOCKET_OPTIONS
-    ready_timeout: float = 10.0
-    max_attempts: int = 5
-    backoff: Backoff = RECONNECT
 
-    _socket: WebSocket | None = attrs.field(init=False, default=None)
-    _protocol: WireProtocol | None = attrs.field(init=False, default=None)
+    _attempts: Attempts = attrs.field(init=False)
+    _outbox: Outbox = attrs.field(init=False)
+    # The socket that is served, or was until the next one is.
+    _line: Line | None = attrs.field(init=False, default=None)
     _configuration: Configure | None = attrs.field(init=False, default=None)
     _configured: trio.Event = attrs.field(init=False, factory=trio.Event)
     _ready: trio.Event = attrs.field(init=False, factory=trio.Event)
@@ -134,19 +120,18 @@ class ProviderConnection(Actor):
     _calm: trio.Event = attrs.field(init=False, factory=trio.Event)
     # Set while the wire takes the next command: some lose what comes before they have answered the last.
     _free: trio.Event = attrs.field(init=False, factory=trio.Event)
+    # Of the last session that was ready, and of the one after which follows what the owner tells.
     _number: int = attrs.field(init=False, default=0)
     _resumed_after: int = attrs.field(init=False, default=0)
-    # While the session is not ready: the configuration that the provider must accept, and for how long that may take.
-    _awaited: Configure | None = attrs.field(init=False, default=None)
-    _patience: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
-    # Whether this socket's session has been accepted, be it with a configuration that was changed since.
-    _accepted: bool = attrs.field(init=False, default=False)
-    # With which the provider goes on with the session on another socket; and the one with which this socket was opened.
+    # Whether the last session was left in good order.
+    _rotates: bool = attrs.field(init=False, default=False)
+    # With which the provider goes on with the session on another socket.
     _handle: str = attrs.field(init=False, default="", repr=False)
-    _resuming: str = attrs.field(init=False, default="", repr=False)
 
     async def started(self) -> None:
         """Begin to connect, in the background."""
+        self._attempts = Attempts(self.model.reconnection)
+        self._outbox = Outbox(self.model.input_rate, self.model.reconnection.keep_audio)
         self._calm.set()
         self._free.set()
         self.context.start_soon(self._run)
@@ -154,9 +139,10 @@ class ProviderConnection(Actor):
     @receives(lane="control")
     async def overdue(self, due: _Overdue) -> None:
         """What the wire leaves unsaid is taken for granted."""
-        if due.protocol is self._protocol:
+        line = self._line
+        if line is not None and due.protocol is line.protocol:
             for event in due.protocol.unanswered(due.command):
-                await self._hear(event)
+                await self._hear(line, event)
             self._release()
 
     # -- from the owner
@@ -173,6 +159,23 @@ class ProviderConnection(Actor):
         """Goes out before every frame that is not yet begun."""
         await self._send_first(command)
 
+    @receives(lane="control")
+    def rotate(self, command: Rotate) -> None:
+        """From here on all is for the next session."""
+        line = self._line
+        if line is None or command.after != self._number or not self._ready.is_set():
+            return
+        self._forget_session()
+        self._configuration, self._rotates = command.configuration, True
+        self._configured.set()
+        line.leave()
+
+    @receives(lane="control")
+    def abandon(self, command: Abandon) -> None:
+        """The session is of no use."""
+        if self._line is not None and self._line.ready and command.number == self._number:
+            self._line.abandon(SessionOver(command.reason, command.code))
+
     @receives
     async def wait_ready(self, _: WaitReady) -> None:
         """Answers when the provider has accepted the configuration."""
@@ -180,32 +183,41 @@ class ProviderConnection(Actor):
 
     @receives
     async def append_audio(self, command: AppendAudio) -> None:
-        """Audio waits for a socket, and is sent again if the socket is lost under it."""
-        while True:
-            await self._clear_to_send()
-            if await self._send(command):
-                return
+        """Audio waits for a session, and is sent again if that is lost under it."""
+        if self._outbox:
+            await self._flush()
+        if self._outbox or not (await self._clear_to_send() and await self._send(command)):
+            self._outbox.put(command)
 
     @receives
-    async def converse(
-        self,
-        command: CommitAudio
-        | AppendText
-        | AppendImage
-        | AppendToolResult
-        | CreateResponse
-        | TruncateItem
-        | DeleteItem,
-    ) -> None:
-        """What the owner sends again after a loss, so that it goes to one socket only."""
-        await self._clear_to_send()
-        if self._resumed_after == self._number - 1:
+    async def converse(self, command: Said) -> None:
+        """What the owner sends again after a loss, so that it goes to one session only."""
+        if self._outbox:
+            await self._flush()
+        session = self._number - 1 if self._ready.is_set() else self._number
+        if self._resumed_after != session:
+            return
+        if not self._outbox and await self._clear_to_send():
             await self._send(command)
+        elif not self._outbox.put(command):
+            await self._inform(RequestFailed(_id_of(command), *_OVERLOADED))
 
     @receives
     def resume(self, command: Resume) -> None:
         """What follows in the queue is for the next socket."""
         self._resumed_after = command.after
+        self._outbox.keep_audio()
+
+    @receives
+    async def flush(self, _: _Flush) -> None:
+        """Send what has waited."""
+        await self._flush()
+
+    async def _flush(self) -> None:
+        while self._outbox and await self._clear_to_send():
+            command = self._outbox.take()
+            if not await self._send(command) and isinstance(command, AppendAudio):
+                self._outbox.put_back(command)
 
     async def _send_first(self, command: ModelCommand) -> None:
         if not self._ready.is_set():
@@ -216,30 +228,33 @@ class ProviderConnection(Actor):
         finally:
             self._calm.set()
 
-    async def _clear_to_send(self) -> None:
-        """Wait for a session, and for the control commands that go first."""
+    async def _clear_to_send(self) -> bool:
+        """Wait for the control commands that go first. False when there is no session."""
         for _ in range(3):  # not for ever: a lane that is stopping takes no more commands
-            while not (self._ready.is_set() and self._calm.is_set() and self._free.is_set()):
-                await self._ready.wait()
+            while not (self._calm.is_set() and self._free.is_set()):
                 await self._calm.wait()
                 await self._free.wait()
+            if not self._ready.is_set():
+                return False
             if not self.context.queued_control:
-                return
+                return True
             await trio.lowlevel.checkpoint()  # one was told just now, and is in hand after this
+        return self._ready.is_set()
 
     async def _send(self, command: ModelCommand) -> bool:
         """Send a command. False when the socket was lost: whoever reads from it sees that as well."""
-        socket, protocol = self._socket, self._protocol
-        if socket is None or protocol is None:
+        line = self._line
+        if line is None:
             return False
+        protocol = line.protocol
         try:
             for frame in protocol.encode(command):
-                await socket.send(frame)
+                await line.socket.send(frame)
         except ConnectionClosed:
-            if socket is self._socket:
+            if line is self._line:
                 self._forget_session()
             return False
-        if protocol.holds and protocol is self._protocol:
+        if protocol.holds and line is self._line:
             self._free = trio.Event()
         patience = protocol.patience(command)
         if patience is not None:
@@ -247,11 +262,11 @@ class ProviderConnection(Actor):
         return True
 
     def _release(self) -> None:
-        if not self._free.is_set() and not (self._protocol is not None and self._protocol.holds):
+        if not self._free.is_set() and not (self._line is not None and self._line.protocol.holds):
             self._free.set()
 
     def _forget_session(self) -> None:
-        """The session is lost: what follows waits for the next, which needs a configuration of its own."""
+        """The session is over: what follows waits for the next, which needs a configuration of its own."""
         if self._ready.is_set():
             self._ready = trio.Event()
             self._configuration = None
@@ -259,110 +274,221 @@ class ProviderConnection(Actor):
 
     # -- the sockets
 
-    async def _run(self) -> None:
-        attempts = 0
+    async def _run(self, standby: Standby | None = None) -> None:
+        """One socket after the other, until the provider is given up, or the next one is another task's."""
         while True:
-            attempts += 1
-            number, began = self._number, trio.current_time()
-            failure = await self._connect()
-            if self._number > number:
-                await self._inform(ConnectionLost(self._number, str(failure)))
-                if trio.current_time() - began >= self.backoff.reset_after:
-                    attempts = 0
-            if attempts >= self.max_attempts:
+            failure, following = await self._connect(standby)
+            if standby is not None and not standby.turn.is_set():
+                standby.has_failed = True
+                log.info("%s: no socket ahead of time: %s", self.context.path, failure)
+                return
+            standby = None
+            if following is not None and not following.has_failed:
+                return
+            if failure is None:
+                continue
+            asked_for = None
+            if isinstance(failure, HandshakeRejected):
+                asked_for = retry_after(failure.status, failure.headers)
+            delay = self._attempts.next(trio.current_time(), asked_for)
+            if isinstance(delay, Spent):
+                await self._hand_back()
                 raise ProviderUnavailable(
-                    f"{self.model.provider} was not reached, or did not stay, in {attempts} attempts: {failure}. "
+                    f"{self.model.provider} was not reached, or did not stay, {delay.reason}: {failure}. "
                     "To do: check the network and the url."
                 ) from failure
-            delay = self.backoff.delay(max(attempts - 1, 0))
             log.warning("%s: %s; connecting again in %.2g s", self.context.path, failure, delay)
             await trio.sleep(delay)
 
-    async def _connect(self) -> TransportError:
-        """Open a socket and serve it. Returns why it ended; raises `ProviderRefused` if that is final."""
-        self._resuming = self._handle
-        url = self.model.resuming(self._resuming) if self._resuming else self.model.endpoint()
+    async def _connect(self, standby: Standby | None) -> tuple[TransportError | None, Standby | None]:
+        """Open a socket and serve it, if need be when its turn has come.
+
+        Returns why it ended, which is nothing when it was left in good order, and the socket that follows already.
+        Raises `ProviderRefused` if the end is final.
+        """
+        began = trio.current_time()
+        handle = self._handle
+        if standby is None:
+            self._attempts.begin(began)
+        url = self.model.resuming(handle) if handle else self.model.endpoint()
+        line: Line | None = None
+        failure: TransportError | None
         try:
             async with self.transport.connect(url, headers=self.model.headers(), options=self.options) as socket:
-                return await self._serve(socket)
+                opened = trio.current_time()
+                if standby is not None:
+                    await standby.turn.wait()
+                    began = trio.current_time()
+                    self._attempts.begin(began)
+                line = Line(socket, self.model.protocol(), began, opened)
+                self._line = line
+                failure = await self._serve(line)
+                await self._end(line, failure)
+            return failure, line.standby
         except HandshakeRejected as error:
-            refusal = self.model.refusal(error.status, error.body)
-            if refusal is not None:
-                raise refusal from error
-            return error
-        except ConnectionClosed as error:
-            refusal = None if error.local else self.model.closing(error.code, error.reason)
-            if refusal is not None and self._handle and not self._accepted:
-                self._handle = ""  # it may be that which was refused: handles expire
-                return error
-            if refusal is not None:
-                raise refusal from error
-            return error
+            if standby is not None and not standby.turn.is_set():
+                return error, None
+            await self._refuse(self.model.refusal(error.status, error.body), error, handle)
+            return error, None
         except ConnectFailed as error:
-            return error
+            return error, None
         finally:
-            self._socket = self._protocol = self._awaited = None
-            self._release()
-            self._forget_session()
-
-    async def _serve(self, socket: WebSocket) -> TransportError:
-        """Configure the session, then hear what the provider says until it expires. Returns why it ended."""
-        protocol = self.model.protocol()
-        self._socket, self._protocol, self._accepted = socket, protocol, False
-        with trio.CancelScope(deadline=trio.current_time() + self.ready_timeout) as self._patience:
-            await self._configured.wait()
-            await self._send_configuration()
-            while True:
-                for event in protocol.decode(await socket.receive()):
-                    expired = await self._hear(event)
-                    if expired is not None:
-                        return expired
+            if line is not None and line is self._line:
+                self._line = None
                 self._release()
-        return TransportError(f"the configuration was not accepted within {self.ready_timeout:g} s")
+                self._forget_session()
 
-    async def _send_configuration(self) -> None:
+    async def _serve(self, line: Line) -> TransportError | None:
+        """Configure the session, then hear what the provider says. Returns why it ended; `None`: it was left."""
+        line.await_acceptance(self.model.reconnection.ready_timeout)
+        events: Iterator[ModelEvent | ModelNotice] = iter(())
+        try:
+            while True:
+                with line.watch():
+                    if line.awaited is None and not line.ready:
+                        await self._configured.wait()
+                        await self._send_configuration(line)
+                    while True:
+                        for event in events:
+                            if type(event) in _OWN:
+                                over = await self._hear(line, event)
+                                if over is not None:
+                                    return over
+                                continue
+                            try:
+                                self.owner.tell(event)
+                            except MailboxFull:
+                                await self._pass_on(line, event)
+                        if line.may_leave:
+                            return None
+                        self._release()
+                        events = iter(line.protocol.decode(await line.socket.receive()))
+                notice = line.notice()
+                if notice is None:
+                    return line.end()
+                await self._inform(ConnectionExpiring(self._number, *notice))
+                self._stand_by(line)
+                if line.unheard is not None:
+                    events, line.unheard = chain((line.unheard,), events), None
+        except ConnectionClosed as error:
+            if line.is_left:
+                return None
+            refusal = None if error.local else self.model.closing(error.code, error.reason)
+            await self._refuse(refusal, error, "" if line.accepted else self._handle)
+            return error
+
+    async def _refuse(self, refusal: ProviderRefused | None, error: TransportError, handle: str) -> None:
+        """Raise the refusal, if it is one. With a `handle` it may be that which was refused: handles expire."""
+        if refusal is None:
+            return
+        if handle and refusal.kind not in ("authentication", "quota"):
+            self._handle = ""
+            return
+        await self._hand_back()
+        raise refusal from error
+
+    async def _end(self, line: Line, failure: TransportError | None) -> None:
+        """The session is over, before its socket is closed: let the next one begin."""
+        self._forget_session()
+        if line.ready and trio.current_time() - line.began >= self.model.reconnection.backoff.reset_after:
+            self._attempts.lasted()
+        if line.ready and failure is not None:
+            self._outbox.keep_audio()
+            code = failure.code if isinstance(failure, SessionOver) else "connection_lost"
+            await self._inform(ConnectionLost(self._number, str(failure), code))
+        if line.standby is not None:
+            line.standby.turn.set()
+
+    def _stand_by(self, line: Line) -> None:
+        """Open the next socket ahead of time, unless that would be a second one of the same session."""
+        same = self._handle != "" and self.model.resuming(self._handle) != self.model.endpoint()
+        if same or line.standby is not None or self._attempts.are_spent(trio.current_time()):
+            return
+        line.standby = Standby()
+        self.context.start_soon(self._run, line.standby)
+
+    async def _send_configuration(self, line: Line) -> None:
         """Send the configuration that the session begins with."""
-        self._awaited = self._configuration
-        assert self._awaited is not None
-        await self._send(attrs.evolve(self._awaited, handle=self._handle))
+        line.awaited, line.handle = self._configuration, self._handle
+        assert line.awaited is not None
+        await self._send(attrs.evolve(line.awaited, handle=line.handle))
 
-    async def _hear(self, event: ModelEvent | ModelNotice) -> TransportError | None:
+    async def _hear(self, line: Line, event: ModelEvent | ModelNotice) -> TransportError | None:
         """Take what the provider says. Returns why its session is over, if it is."""
         match event:
-            case SessionConfigured() if self._awaited is not None and self._awaited is not self._configuration:
-                self._accepted = True
-                await self._send_configuration()  # it was changed while the first one was on its way
-            case SessionConfigured() if self._awaited is not None:
-                await self._begin()
+            case SessionConfigured() if line.awaited is not None and line.awaited is not self._configuration:
+                line.accepted = True
+                await self._send_configuration(line)  # it was changed while the first one was on its way
+            case SessionConfigured() if line.awaited is not None:
+                await self._begin(line)
             case SessionRefused(code, message):
+                await self._hand_back()
                 raise self.model.refused(code, message)
             case RequestFailed(request_id=request_id) if (
-                self._awaited is not None and request_id == self._awaited.request_id
+                line.awaited is not None and request_id == line.awaited.request_id
             ):
-                if not self._accepted:
+                if not line.accepted:
+                    await self._hand_back()
                     raise self.model.refused(event.code, event.message, "configuration")
                 await self._inform(event)  # what cannot be changed is as it was
-                await self._begin()
+                await self._begin(line)
             case SessionExpired():
-                return TransportError(f"the session with {self.model.provider} has reached its limit")
+                return SessionOver(self._limit_reached, "session_expired")
+            case SessionEnding(within, message):
+                line.expire_within(within, message)
             case SessionResumable(handle):
                 self._handle = handle
             case _:
-                await self._inform(event)
+                await self._pass_on(line, event)
         return None
 
-    async def _begin(self) -> None:
+    async def _begin(self, line: Line) -> None:
         """The session is ready."""
-        self._awaited, self._accepted, self._patience.deadline = None, True, float("inf")
+        model = self.model
+        line.accept(model.session_limit, model.reconnection.rotate_ahead, self._limit_reached)
         self._number += 1
         self._ready.set()
+        rotated, self._rotates = self._rotates, False
         # A wire that has forgotten the session names another at once.
-        remembers = bool(self._resuming) and self._handle == self._resuming
-        await self._inform(ConnectionReady(self._number, remembers))
+        remembers = bool(line.handle) and self._handle == line.handle
+        dropped_ms = self._outbox.take_dropped_ms()
+        await self._inform(ConnectionReady(self._number, remembers, rotated, dropped_ms))
+        if self._outbox:
+            self.context.tell(self.context.ref, _Flush())
 
-    async def _inform(self, event: ModelEvent | ModelNotice | ConnectionReady | ConnectionLost) -> None:
+    @property
+    def _limit_reached(self) -> str:
+        return f"the session with {self.model.provider} has reached its limit"
+
+    async def _hand_back(self) -> None:
+        """The end: what there is of the user's speech is the owner's again."""
+        kept = tuple(each for each in self._outbox.take_all() if isinstance(each, (AppendAudio, CommitAudio)))
+        if kept:
+            await self._inform(Unsent(kept))
+
+    async def _pass_on(self, line: Line, event: ModelEvent | ModelNotice) -> None:
         """Tell the owner. While it has no room the socket is not read: the provider feels back pressure."""
         try:
             self.owner.tell(event)
         except MailboxFull:
+            line.unheard = event
             await self.owner.send(event)
+            line.unheard = None
+
+    async def _inform(
+        self,
+        event: RequestFailed | ConnectionReady | ConnectionLost | ConnectionExpiring | Unsent,
+    ) -> None:
+        try:
+            self.owner.tell(event)
+        except MailboxFull:
+            await self.owner.send(event)
+
+
+_OVERLOADED = ("overloaded_error", "overloaded", "too much waits for the provider: this was not sent; try again later")
+
+
+def _id_of(command: Said) -> str:
+    if isinstance(command, AppendText | AppendImage | AppendToolResult):
+        return command.item_id
+    return command.request_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from realtime_actors.events import HistoryItem, ModelCommand, ModelEvent, ModelN
 from realtime_actors.transports import Transport, WebSocketOptions
 
 from .errors import InvalidModel, ProviderRefused, RefusalKind
+from .reconnection import Reconnection
 
 __all__ = [
     "Capabilities",
@@ -159,6 +161,11 @@ class WireProtocol(ABC):
         """Whether the commands that follow must wait: the provider would lose them before it has answered the last."""
         return False
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing would be lost if a new session went on from here."""
+        return True
+
     def patience(self, command: ModelCommand) -> float | None:
         """Seconds to wait before `unanswered` is asked about a command that was sent; `None`: it is not to be asked."""
         return None
@@ -231,7 +238,9 @@ class RealtimeModel(Model):
     `enable_input_audio_transcription` asks for the words of the user; `turn_detection` says who ends the
     user's turns; `url` is another endpoint, a simulator or a proxy (`ws://` or `wss://`); `extra` are session
     fields of the provider's that have no name here: merged into what is configured, where they win;
-    `interrupts` knows nothing of them.
+    `interrupts` knows nothing of them. `session_limit` is how many seconds the provider lets a session last (`None`:
+    any): before its end, between two turns, the conversation moves on to a new one. `reconnection` is how hard a lost
+    session is tried to be had again.
     """
 
     key_variable: ClassVar[str]
@@ -246,6 +255,8 @@ class RealtimeModel(Model):
     enable_input_audio_transcription: bool = True
     url: str | None = attrs.field(default=None, repr=_without_query)
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=_json_object, repr=False, hash=False)
+    session_limit: float | None = None
+    reconnection: Reconnection = attrs.field(default=Reconnection(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         check_name("model_name", self.model_name)
@@ -257,6 +268,7 @@ class RealtimeModel(Model):
             raise InvalidModel("turn_detection must be ServerVAD(...), SemanticVAD(...) or Manual()")
         if self.url is not None:
             check_url("url", self.url)
+        check_number("session_limit", self.session_limit, 1, math.inf)
 
     def _check_credentials(self) -> None:
         check_secret("api_key", self.api_key, self.key_variable)

@@ -14,7 +14,15 @@ from trio.testing import wait_all_tasks_blocked
 
 from realtime_actors.actors import Actor, Backoff, Ref, Runtime, Terminated, open_runtime, receives
 from realtime_actors.events import Configure, ModelEvent, ModelNotice
-from realtime_actors.providers import ConnectionLost, ConnectionReady, OpenAIRealtimeModel, ProviderConnection
+from realtime_actors.providers import (
+    ConnectionExpiring,
+    ConnectionLost,
+    ConnectionReady,
+    OpenAIRealtimeModel,
+    ProviderConnection,
+    Reconnection,
+    Unsent,
+)
 from realtime_actors.providers.connection import SOCKET_OPTIONS
 from realtime_actors.transports import (
     MemoryTransport,
@@ -123,7 +131,7 @@ class Owner(Actor):
     connections: list[Ref] = attrs.field(factory=list[Ref])
 
     @receives
-    def event(self, event: ModelEvent | ModelNotice | ConnectionReady) -> None:
+    def event(self, event: ModelEvent | ModelNotice | ConnectionReady | ConnectionExpiring | Unsent) -> None:
         self.told.append((trio.current_time(), event))
 
     @receives
@@ -186,7 +194,8 @@ async def connected(
     started_at = trio.current_time()
     async with open_runtime() as runtime:
         owner = await runtime.spawn(Owner(told, connections=connections), name="owner")
-        prototype = ProviderConnection(model, owner, transport, options, backoff=backoff)
+        model = attrs.evolve(model, reconnection=Reconnection(backoff=backoff))
+        prototype = ProviderConnection(model, owner, transport, options)
         connection = await runtime.spawn(prototype, name="connection")
         if owner_configures_again:
             connections.append(connection)

@@ -11,7 +11,7 @@ import trio
 from played_provider import KEY, STEADY, Play, Session, closing, connected, stalled, well
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from realtime_actors.actors import ActorCrashed, MessagesDropped
+from realtime_actors.actors import ActorCrashed
 from realtime_actors.events import (
     AppendAudio,
     AppendText,
@@ -270,6 +270,15 @@ async def never(_: object) -> Response:
     raise AssertionError
 
 
+def lasting(seconds: float) -> Play:
+    async def play(session: Session) -> None:
+        await session.accept()
+        await trio.sleep(seconds)
+        await session.websocket.aclose(1011)
+
+    return play
+
+
 async def closing_before_ready(session: Session) -> None:
     await session.receive()
     await session.websocket.aclose(1011, "internal error")
@@ -341,26 +350,55 @@ class TestLost:
             await trio.sleep(3)  # the deaf one takes its time to end
             assert len(line.frames(1)) == waiting + 1
 
-    async def test_audio_waits_for_a_socket_but_not_without_bound(self, autojump_clock: MockClock) -> None:
+    @pytest.mark.parametrize("piece_ms", [5, 20, 100])
+    async def test_the_last_ten_seconds_of_speech_wait_for_a_session(
+        self, piece_ms: int, autojump_clock: MockClock
+    ) -> None:
+        """Input during a reconnect must not be dropped in silence: how much was too old is told, once."""
         async with connected() as line:
             assert isinstance(line.transport, MemoryTransport)
             await trio.sleep(60)
-            async with line.runtime.bus.subscribe("runtime.dropped") as drops:
-                line.transport.reachable = False
-                drop(line.transport)
-                await trio.sleep(0.1)
-                for number in range(600):
-                    line.connection.tell(AppendAudio(number.to_bytes(2, "little")))
-                    if number == 0:
-                        await wait_all_tasks_blocked()
-                statistics = line.connection.statistics()
-                assert (statistics.queued, statistics.dropped) == (512, 600 - 512 - 1)
-                assert await drops.receive() == MessagesDropped("connection", 1, 1)
+            line.transport.reachable = False
+            drop(line.transport)
+            await trio.sleep(0.1)
+            pieces = [number.to_bytes(2, "little") * (24 * piece_ms) for number in range(12_000 // piece_ms)]
+            for number, piece in enumerate(pieces):
+                line.connection.tell(AppendAudio(piece))
+                if number % 100 == 0:
+                    await wait_all_tasks_blocked()
+            await wait_all_tasks_blocked()
+            line.connection.tell(Resume(1))
+            line.connection.tell(AppendText("i1", "too"))
             line.transport.reachable = True
-            await trio.sleep(1)
-            audio = [base64.b64decode(frame["audio"]) for frame in line.frames(1)]
-            kept = [0, *range(600 - 512, 600)]  # the first was in hand
-            assert audio == [number.to_bytes(2, "little") for number in kept]
+            await trio.sleep(2)
+            *speech, text = line.frames(1)
+            audio = b"".join(base64.b64decode(frame["audio"]) for frame in speech)
+            assert audio == b"".join(pieces)[-10 * 48000 :]
+            assert text["item"]["id"] == "i1"
+            assert line.told(ConnectionReady)[-1] == ConnectionReady(2, dropped_ms=2000)
+            drop(line.transport)
+            await trio.sleep(2)
+            assert line.told(ConnectionReady)[-1] == ConnectionReady(3)
+
+    async def test_commands_that_find_no_room_are_refused_in_words(self, autojump_clock: MockClock) -> None:
+        async with connected() as line:
+            assert isinstance(line.transport, MemoryTransport)
+            await trio.sleep(60)
+            line.transport.reachable = False
+            drop(line.transport)
+            await trio.sleep(0.1)
+            line.connection.tell(Resume(1))
+            for number in range(600):
+                line.connection.tell(AppendText(f"i{number}", "more"))
+                if number % 100 == 0:
+                    await wait_all_tasks_blocked()
+            await wait_all_tasks_blocked()
+            refused = line.told(RequestFailed)
+            assert [notice.request_id for notice in refused] == [f"i{number}" for number in range(512, 600)]
+            assert {notice.code for notice in refused} == {"overloaded"}
+            line.transport.reachable = True
+            await trio.sleep(2)
+            assert [frame["item"]["id"] for frame in line.frames(1)] == [f"i{number}" for number in range(512)]
 
     async def test_a_session_that_has_reached_its_limit_is_followed_by_another(self, autojump_clock: MockClock) -> None:
         async def expiring(session: Session) -> None:
@@ -385,15 +423,17 @@ class TestLost:
             assert [event.number for event in line.told(ConnectionLost)] == [1, 2, 3, 4, 5]
 
     async def test_sessions_that_last_begin_the_count_again(self, autojump_clock: MockClock) -> None:
-        async def lasting(session: Session) -> None:
-            await session.accept()
-            await trio.sleep(10)
-            await session.websocket.aclose(1011)
-
-        async with connected(lasting) as line:
+        async with connected(lasting(30)) as line:
             await trio.sleep(1000)
-            assert len(line.attempts()) == 98
+            assert len(line.attempts()) == 34
             assert line.connection.statistics().state == "running"
+
+    async def test_a_conversation_has_so_many_attempts_within_a_time(self, autojump_clock: MockClock) -> None:
+        async with connected(lasting(10)) as line:
+            ended = await line.ended()
+            assert isinstance(ended.cause, ProviderUnavailable)
+            assert "30 attempts within 600 s" in str(ended.cause)
+            assert len(line.attempts()) == 30
 
     async def test_a_refusal_after_it_was_ready_ends_it(self, autojump_clock: MockClock) -> None:
         async def fickle(session: Session) -> None:
