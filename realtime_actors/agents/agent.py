@@ -68,6 +68,7 @@ from realtime_actors.transports import Transport, WebSocketOptions, default_tran
 
 from .calls import Calls
 from .errors import InvalidTool
+from .late import as_text_item
 from .reply import GenerateReply, Interrupt, Replies, Reply
 from .tools import Tool
 from .translation import DELTAS, Delta, InputEvent, Part, agent_event
@@ -135,10 +136,10 @@ class RealtimeAgent(Actor):
         """Connect, and wait until the provider has accepted the configuration."""
         self._agent_id = self.context.name
         self._instructions = self.instructions
-        self._turns = Turns(self._agent_id, self.name, _new_id)
         self._calls = Calls(
             self._tools_by_name(), self.context.start_soon, self._answered, self._publish, self._agent_id, self.name
         )
+        self._turns = Turns(self._agent_id, self.name, _new_id, self._calls.finishes)
         self._connection = await self.context.spawn(
             self.model.connection(self.context.ref, self.transport, self.options), name="connection"
         )
@@ -393,7 +394,12 @@ class RealtimeAgent(Actor):
         self._replies.accepted(notice.item_id)
 
     @receives
-    def session_changed(self, event: ModelSessionCreated | ModelSessionEnded | ToolCallsCancelled) -> None:
+    def calls_cancelled(self, notice: ToolCallsCancelled) -> None:
+        """By the provider, which takes no results of theirs."""
+        self._apply(self._turns.calls_cancelled(notice.call_ids))
+
+    @receives
+    def session_changed(self, event: ModelSessionCreated | ModelSessionEnded) -> None:
         log.debug("%s: %r", self._agent_id, event)
 
     # -- the connection
@@ -414,11 +420,10 @@ class RealtimeAgent(Actor):
         self._reconfiguration = None
         self._connection.tell(self._configuration())
         self._connection.tell(Resume(event.number))
-        for item_id, command in list(self._unacknowledged.items()):
+        for item_id, command in self._unacknowledged.items():
             if isinstance(command, AppendToolResult):  # the new session knows nothing of the call
-                del self._unacknowledged[item_id]
-            else:
-                self.context.tell(self._connection, command)
+                self._unacknowledged[item_id] = as_text_item(item_id, command.name, command.output)
+            self.context.tell(self._connection, self._unacknowledged[item_id])
         self._apply(self._turns.lost())
         self._apply(self._turns.resumed())
 

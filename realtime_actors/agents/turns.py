@@ -27,6 +27,8 @@ from realtime_actors.events import (
     ToolUse,
 )
 
+from .late import LateCall, LateCalls
+
 __all__ = ["AbortTool", "Began", "Effect", "Emit", "Ended", "RunTool", "Send", "Supersede", "Turns"]
 
 # Ids of replies that are over and of calls that were made, so that what comes late or twice is known as such.
@@ -116,6 +118,8 @@ class Turns:
     agent_id: str
     agent_name: str
     new_id: Callable[[], str] = attrs.field(factory=lambda: map("id_{}".format, itertools.count(1)).__next__)
+    finishes: Callable[[ToolUse], bool] = lambda _: False
+    """Whether a call goes on when its reply is interrupted."""
     input_tokens: int = attrs.field(init=False, default=0)
     """Tokens of all replies, those that were cancelled included."""
     output_tokens: int = attrs.field(init=False, default=0)
@@ -123,6 +127,7 @@ class Turns:
     _generating: set[str] = attrs.field(init=False, factory=set[str])
     _over: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
     _called: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
+    _late: LateCalls = attrs.field(init=False, factory=LateCalls)
     _last: str | None = attrs.field(init=False, default=None)
     _request_id: str = attrs.field(init=False, default="")
     """The latest request for a reply."""
@@ -188,10 +193,10 @@ class Turns:
     def called(self, response_id: str, use: ToolUse) -> list[Effect]:
         """The model has written a call."""
         reply = self._replies.get(response_id)
-        if reply is None or use.id in self._called:
+        if use.id in self._called:
             return []
         _remember(self._called, use.id)
-        if reply.ended:
+        if reply is None or reply.ended:
             return [self._result_command(use, _CANCELLED)]
         reply.calls[use.id] = use
         return [RunTool(use)]
@@ -263,15 +268,17 @@ class Turns:
                 return [Emit(error), *_ended(asked, metadata), *self._create_if_due()]
 
     def lost(self) -> list[Effect]:
-        """The provider's session is gone, and what it was generating with it."""
+        """The provider's session is gone, and what it was generating with it. Calls go on, for the next session."""
         effects: list[Effect] = []
         for reply in list(self._replies.values()):
             if not reply.ended:
                 effects += self._end(reply, _CONNECTION_LOST, 0, 0)
             for use in reply.calls.values():
-                effects += [AbortTool(use.id), self._result_event(use, _LOST)]
+                self._late.keep(LateCall(use, asks=True))
+            self._wanted = self._wanted or (reply.answered and not reply.cancelled)
             effects += _ended(reply.requests, _CONNECTION_LOST)
             self._forget(reply)
+        self._late.forgotten()
         self._generating.clear()
         if self._requested and not self._cancel_next:
             self._wanted = True
@@ -329,7 +336,7 @@ class Turns:
             elif reply.calls:
                 effects += [*self._abandon_calls(reply), *_ended(reply.requests, _CLIENT_CANCELLED)]
                 self._forget(reply)
-        effects += _ended({**self._asked, **self._waiting}, _CLIENT_CANCELLED)
+        effects += [*self._abandon_late(), *_ended({**self._asked, **self._waiting}, _CLIENT_CANCELLED)]
         self._waiting, self._asked = {}, {}
         self._wanted = False
         self._cancel_next = self._requested or self._expected
@@ -339,24 +346,48 @@ class Turns:
     def answered(self, use: ToolUse, output: str, result: ToolResult | None = None) -> list[Effect]:
         """A call has been carried out. When it was the last of its reply, the model is asked to go on."""
         reply = next((reply for reply in self._replies.values() if use.id in reply.calls), None)
-        if reply is None:
+        late = self._late.take(use.id)
+        if reply is None and late is None:
             return []
+        command = (late or LateCall(use)).result(self.new_id(), output)
+        result = result or ToolResult.text(use, output)
+        effects: list[Effect] = [
+            Send(command),
+            Emit(AgentResponseToolResult(result, self.agent_id, self.agent_name)),
+        ]
+        if late is not None:
+            self._wanted = self._wanted or late.asks
+            return effects + self._create_if_due()
+        assert reply is not None
         del reply.calls[use.id]
-        effects: list[Effect] = [self._result_command(use, output)]
-        effects.append(
-            Emit(AgentResponseToolResult(result, self.agent_id, self.agent_name))
-            if result is not None
-            else self._result_event(use, output)
-        )
         reply.answered = True
         if not reply.calls and reply.done:
             effects += self._close(reply)
         return effects + self._create_if_due()
 
+    def calls_cancelled(self, call_ids: Iterable[str]) -> list[Effect]:
+        """The provider has given up these calls: it takes no results of theirs, and goes on without them."""
+        effects: list[Effect] = []
+        for call_id in call_ids:
+            reply = next((reply for reply in self._replies.values() if call_id in reply.calls), None)
+            if reply is None:
+                continue
+            use = reply.calls.pop(call_id)
+            if self.finishes(use):
+                self._late.keep(LateCall(use))
+            else:
+                effects += [AbortTool(call_id), self._result_event(use, _CANCELLED)]
+            reply.answered = False
+            if not reply.calls and reply.done:
+                effects += self._close(reply)
+        self._late.forgotten(call_ids)
+        return effects + self._create_if_due()
+
     def stopped(self) -> list[Effect]:
         """The agent ends, and with it every reply."""
-        effects: list[Effect] = []
+        effects: list[Effect] = [self._result_event(use, _STOPPED) for use in self._late.uses]
         for reply in self._replies.values():
+            effects += [self._result_event(use, _STOPPED) for use in reply.calls.values()]
             if not reply.ended:
                 effects.append(Supersede(reply.id))
                 effects += self._end(reply, _AGENT_ENDED, 0, 0)
@@ -405,12 +436,22 @@ class Turns:
     def _abandon_calls(self, reply: _Reply) -> list[Effect]:
         effects: list[Effect] = []
         for use in reply.calls.values():
-            effects += [
-                AbortTool(use.id),
-                self._result_command(use, _CANCELLED),
-                self._result_event(use, _CANCELLED),
-            ]
+            if self.finishes(use):
+                self._late.keep(LateCall(use))
+            else:
+                effects += [AbortTool(use.id), self._result_command(use, _CANCELLED)]
+                effects.append(self._result_event(use, _CANCELLED))
         reply.calls.clear()
+        return effects
+
+    def _abandon_late(self) -> list[Effect]:
+        """Of those that go on because a connection was lost, the user wants none but what is to finish anyway."""
+        effects: list[Effect] = []
+        for use in self._late.uses:
+            if not self.finishes(use):
+                self._late.take(use.id)
+                effects += [AbortTool(use.id), self._result_event(use, _CANCELLED)]
+        self._late.interrupted()
         return effects
 
     def _close(self, reply: _Reply) -> list[Effect]:
@@ -457,4 +498,4 @@ _CLIENT_CANCELLED = {"status": "cancelled", "reason": "client_cancelled"}
 _CONNECTION_LOST = {"status": "failed", "reason": "connection_lost"}
 _AGENT_ENDED = {"status": "cancelled", "reason": "agent_ended"}
 _CANCELLED = "The call was cancelled: the user interrupted the reply."
-_LOST = "The call was abandoned: the connection to the model was lost."
+_STOPPED = "The call was abandoned: the agent has ended."

@@ -171,27 +171,43 @@ class TestCalls:
             assert len([output for output in told if "more than 32" in output]) == 8
             assert results_sent(talk.sent()) == told
 
-    async def test_a_call_is_lost_with_the_connection_and_ends(self, autojump_clock: MockClock) -> None:
-        ended = trio.Event()
+    async def test_a_lost_connection_does_not_lose_a_call_and_deadlocks_nothing(
+        self, autojump_clock: MockClock
+    ) -> None:
+        """Complaint: a result that is lost with the session leaves the conversation waiting for ever."""
 
         @tool
         async def slow() -> str:
             """Takes its time."""
-            try:
-                await trio.sleep_forever()
-            finally:
-                ended.set()
-            return ""
+            await trio.sleep(20)
+            return "at last"
 
         async with talking([Call("slow")], FINE, tools=[slow]) as talk:
             talk.say("Go!")
             await talk.reply()
-            await trio.sleep(20)
+            await trio.sleep(12)
             talk.drop()
-            events = await talk.until(ServerSessionUpdated)
-            assert "connection" in outputs(events)[0]
-            assert ended.is_set()
+            await talk.until(ServerSessionUpdated)
+            events = await talk.reply()
+            assert outputs(events) == ["at last"]
+            assert statuses(events) == ["completed"]
             assert results_sent(talk.sent(socket=1)) == []
+            assert talk.brain.heard[-1].text == "[The tool slow({}), called before, has finished. Its result: at last]"
+
+    async def test_a_result_that_was_on_its_way_when_the_connection_was_lost_is_told_again(
+        self, autojump_clock: MockClock
+    ) -> None:
+        @tool
+        async def look() -> str:
+            """Look."""
+            talk.drop()
+            return "nothing"
+
+        async with talking([Call("look")], FINE, tools=[look]) as talk:
+            talk.say("Go!")
+            await talk.until(ServerSessionUpdated)
+            assert statuses(await talk.reply()) == ["completed"]
+            assert "Its result: nothing" in talk.brain.heard[-1].text
 
 
 class TestErrors:

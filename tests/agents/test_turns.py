@@ -8,6 +8,7 @@ from realtime_actors.events import (
     AgentResponseCreated,
     AgentResponseDone,
     AgentResponseToolResult,
+    AppendText,
     AppendToolResult,
     CancelResponse,
     CreateResponse,
@@ -111,7 +112,6 @@ def test_what_comes_twice_or_late_does_nothing() -> None:
     state.done(done("r1", tokens=5))
     assert state.done(done("r1", tokens=5)) == []
     assert state.created("r1") == []
-    assert state.called("r1", CALL) == []
     assert state.answered(CALL, "late") == []
     assert (state.input_tokens, state.output_tokens) == (5, 10)
 
@@ -394,8 +394,7 @@ def test_a_lost_session_ends_what_it_was_generating_and_what_is_wanted_is_asked_
     state.created("r1")
     state.called("r1", CALL)
     state.want_reply()
-    expected = ["done r1 failed connection_lost", "abort call_1", "result call_1"]
-    assert shown(state.lost()) == expected
+    assert shown(state.lost()) == ["done r1 failed connection_lost"]
     assert shown(state.resumed()) == ["ask"]
     assert state.created("r1") == []
 
@@ -408,6 +407,78 @@ def test_a_request_that_was_lost_with_its_session_is_made_again_unless_it_was_ca
     state.cancel()
     assert state.lost() == []
     assert state.resumed() == []
+
+
+class TestLateCalls:
+    """Calls that go on after the reply that made them is over."""
+
+    def interrupted(self) -> Turns:
+        state = Turns("friday", "Friday", finishes=lambda use: use == CALL)
+        state.created("r1")
+        state.called("r1", CALL)
+        state.called("r1", OTHER)
+        expected = ["abort call_2", "answer call_2", "result call_2", "done r1 cancelled turn_detected"]
+        told = shown(state.heard_speech(interrupts=True))
+        assert [each for each in told if each in expected or "call_1" in each] == expected
+        return state
+
+    def test_a_call_that_is_to_finish_survives_the_reply_and_its_result_asks_for_no_reply(self) -> None:
+        state = self.interrupted()
+        state.heard_silence(replies_itself=True)
+        assert shown(state.answered(CALL, "booked")) == ["answer call_1", "result call_1"]
+        assert state.answered(CALL, "again") == []
+
+    def test_a_call_that_the_provider_gave_up_is_told_in_text(self) -> None:
+        state = self.interrupted()
+        assert state.calls_cancelled(["call_1", "unknown"]) == []
+        send, emit = state.answered(CALL, "booked")
+        assert isinstance(send, Send)
+        assert isinstance(send.command, AppendText)
+        assert send.command.text == "[The tool look({}), called before, has finished. Its result: booked]"
+        assert shown([emit]) == ["result call_1"]
+
+    def test_a_call_that_the_provider_gives_up_ends_and_is_answered_to_the_frontend_only(self) -> None:
+        state = turns()
+        state.created("r1")
+        state.called("r1", CALL)
+        state.done(done("r1"))
+        assert shown(state.calls_cancelled(["call_1"])) == ["abort call_1", "result call_1"]
+        assert state.answered(CALL, "too late") == []
+        assert shown(state.want_reply()) == ["ask"]
+
+    def test_a_call_goes_on_when_the_connection_is_lost_and_the_new_session_replies_to_its_result(self) -> None:
+        state = turns()
+        state.created("r1")
+        state.called("r1", CALL)
+        assert shown(state.lost()) == ["done r1 failed connection_lost"]
+        assert state.resumed() == []
+        send, _, ask = state.answered(CALL, "sunny")
+        assert isinstance(send, Send)
+        assert isinstance(send.command, AppendText)
+        assert shown([ask]) == ["ask"]
+
+    def test_a_cancel_ends_what_a_lost_connection_has_left_running(self) -> None:
+        state = turns()
+        state.created("r1")
+        state.called("r1", CALL)
+        state.lost()
+        told = shown(state.cancel())
+        assert [each for each in told if "call_1" in each] == ["abort call_1", "result call_1"]
+        assert state.answered(CALL, "too late") == []
+
+    def test_a_call_that_comes_when_its_reply_is_forgotten_is_answered_all_the_same(self) -> None:
+        state = turns()
+        state.created("r1")
+        state.done(done("r1"))
+        assert shown(state.called("r1", CALL)) == ["answer call_1"]
+        assert state.called("r1", CALL) == []
+
+    def test_the_end_of_the_agent_is_the_result_of_what_still_runs(self) -> None:
+        state = self.interrupted()
+        state.created("r2")
+        state.called("r2", ToolUse("call_3", "look"))
+        told = shown(state.stopped())
+        assert [each for each in told if "call" in each] == ["result call_1", "result call_3"]
 
 
 def test_the_end_of_the_agent_ends_every_reply() -> None:

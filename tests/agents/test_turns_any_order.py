@@ -10,6 +10,7 @@ from realtime_actors.events import (
     AgentResponseCreated,
     AgentResponseDone,
     AgentResponseToolResult,
+    AppendText,
     AppendToolResult,
     CancelResponse,
     CreateResponse,
@@ -19,9 +20,14 @@ from realtime_actors.events import (
 )
 
 REPLIES = st.integers(0, 5).map("r{}".format)
-CALLS = st.integers(0, 5).map(lambda number: ToolUse(f"call_{number}", "look"))
+NAMES = ["book", "book", "look", "look", "look", "look"]
+CALLS = st.integers(0, 5).map(lambda number: ToolUse(f"call_{number}", NAMES[number], {}, f'"call_{number}"'))
 STATUSES = st.sampled_from(["completed", "cancelled", "failed", "incomplete"])
 CONFLICTS = st.sampled_from([None, "already_active", "nothing_active"])
+
+
+def finishes(use: ToolUse) -> bool:
+    return use.name == "book"
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -29,7 +35,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.turns = Turns("friday", "Friday")
+        self.turns = Turns("friday", "Friday", finishes=finishes)
         self.begun: set[str] = set()
         self.ended: set[str] = set()
         self.done_by_provider: set[str] = set()
@@ -37,6 +43,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.superseded: set[str] = set()
         self.running: dict[str, ToolUse] = {}
         self.ran: set[str] = set()
+        self.given_up: set[str] = set()
         self.answered: set[str] = set()
         self.told: set[str] = set()
         self.outstanding: str | None = None
@@ -91,6 +98,11 @@ class AnyOrder(RuleBasedStateMachine):
                 self.request_ids.append(request_id)
             case Send(AppendToolResult(call_id=call_id)):
                 assert call_id not in self.answered, "the model was given two results of one call"
+                assert call_id not in self.given_up, "the model was given the result of a call that it does not know"
+                self.answered.add(call_id)
+            case Send(AppendText(text=text)):
+                [call_id] = [call_id for call_id in self.ran if f'"{call_id}"' in text]
+                assert call_id in self.given_up - self.answered
                 self.answered.add(call_id)
             case _:
                 raise AssertionError(effect)
@@ -158,9 +170,9 @@ class AnyOrder(RuleBasedStateMachine):
     def lost(self) -> None:
         self.outstanding = None
         self.done_by_provider |= self.begun
-        self.reasons_to_ask += 1
+        self.reasons_to_ask += 1 + len(self.running)
+        self.given_up |= set(self.running)
         self.carry_out(self.turns.lost(), session_lost=True)
-        assert not self.running
         assert self.begun == self.ended
         self.carry_out(self.turns.resumed())
 
@@ -186,7 +198,14 @@ class AnyOrder(RuleBasedStateMachine):
         self.carry_out(self.turns.cancel())
         assert self.requests_ended == set(self.requests)
         assert self.begun == self.ended
-        assert not self.running
+        assert all(map(finishes, self.running.values()))
+
+    @rule(use=CALLS)
+    def given_up_by_the_provider(self, use: ToolUse) -> None:
+        runs = use.id in self.running
+        self.given_up |= {use.id} & set(self.running)
+        self.carry_out(self.turns.calls_cancelled([use.id]))
+        assert (use.id in self.running) == (runs and finishes(use))
 
     @rule(use=CALLS)
     def answer(self, use: ToolUse) -> None:
