@@ -16,6 +16,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry
 
 import realtime_actors
+from realtime_actors.agents import RealtimeAgent, generate_reply
+from realtime_actors.simulators import Say
+from realtime_actors.testing import open_test_runtime, simulate_openai
 
 TEXT = (Path(realtime_actors.__file__).parent.parent / "docs" / "observability.md").read_text()
 
@@ -108,3 +111,10 @@ def test_the_metrics_of_an_asyncio_service(page: dict[str, Any]) -> None:
     assert 'realtime_actors_messages_handled_total{actor="Greeter",message="Greet"} 1.0' in text
     assert 'realtime_actors_actors{actor="Greeter",state="running"} 1.0' in text
     assert 'realtime_actors_started_total{actor="Greeter"} 1.0' in text
+
+
+async def test_how_long_turns_take(page: dict[str, Any]) -> None:
+    async with simulate_openai([Say("Hello.")]) as openai, open_test_runtime() as runtime:
+        agent = await runtime.spawn(RealtimeAgent("Friday", "", openai.model, transport=openai.transport))
+        await (await generate_reply(agent, "Hello?"))
+        assert re.fullmatch(r"1 turns: half began to sound within \d+ ms, .* within \d+", await page["how_fast"](agent))

@@ -14,6 +14,7 @@ from telemetry_kit import Clerk, Counter, Fail, GetTotal, Relay
 
 import realtime_actors.asyncio as asyncio_hosts
 from realtime_actors.actors import Actor, droppable, open_runtime, receives
+from realtime_actors.events import AgentTurnMeasured
 from realtime_actors.telemetry.prometheus import PrometheusInstrument
 from realtime_actors.telemetry.prometheus.collector import TreeCollector
 
@@ -119,6 +120,23 @@ async def test_what_happens_to_actors_is_counted(registry: CollectorRegistry) ->
         assert seen.get("dead_letters_total", reason="unhandled", message="Relay") == 1
         assert seen.get("dead_letters_total", reason="stopped", message="Relay") == 1
         assert seen.get("events_lost_total") == 0
+
+
+async def test_the_turns_of_agents_are_counted_and_timed(registry: CollectorRegistry) -> None:
+    metrics = PrometheusInstrument(registry=registry)
+    async with open_runtime() as runtime:
+        await runtime.spawn(metrics.observer())
+        times, tools = {"first_audio": 400.0, "done": 2000.0}, {"weather": 250.0}
+        turn = AgentTurnMeasured("r", "friday", "Friday", "speech", "completed", times, tools, 7, 30)
+        for _ in range(2):
+            runtime.bus.publish("turns.friday", turn)
+        await trio.testing.wait_all_tasks_blocked()
+        scraped = scrape(registry)
+        assert scraped.get("turns_total", source="speech", status="completed") == 2
+        assert scraped.get("turn_seconds_count", time="first_audio") == 2
+        assert scraped.get("turn_seconds_sum", time="first_audio") == pytest.approx(0.8)
+        assert scraped.get("tool_seconds_sum", tool="weather") == pytest.approx(0.5)
+        assert scraped.get("tokens_total", direction="output") == 60
 
 
 async def test_the_actors_at_the_moment_of_the_scrape(

@@ -21,6 +21,7 @@ from realtime_actors.actors import (
     Ref,
     Subscription,
 )
+from realtime_actors.events import AgentTurnMeasured
 from realtime_actors.telemetry.errors import MissingExtra
 
 try:
@@ -69,8 +70,8 @@ class PrometheusInstrument(Instrument):
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(f"realtime_actors_{name}", what, labels, registry=registry)
 
-        def histogram(name: str, what: str) -> Histogram:
-            return Histogram(f"realtime_actors_{name}", what, labels, registry=registry, buckets=buckets)
+        def histogram(name: str, what: str, *names: str) -> Histogram:
+            return Histogram(f"realtime_actors_{name}", what, names or labels, registry=registry, buckets=buckets)
 
         self._handled = counter("messages_handled", "Messages whose handler returned.", *labels)
         self._failed = counter("messages_failed", "Messages whose handler raised: the actor crashed.", *labels)
@@ -85,13 +86,18 @@ class PrometheusInstrument(Instrument):
         self._dropped = counter("messages_dropped", "Messages that a full queue dropped.", "queue")
         self._lost = counter("events_lost", "Happenings that came too fast to be counted in the metrics.")
 
+        self._turns = counter("turns", "Turns of agents whose reply is over.", "source", "status")
+        self._turn_times = histogram("turn_seconds", "Times of turns, since the user's part was over.", "time")
+        self._tools = histogram("tool_seconds", "How long tools took, of one turn together.", "tool")
+        self._tokens = counter("tokens", "Tokens that the providers count.", "direction")
+
     def observer(self) -> Actor:
         """An actor that counts what happens to others, and has them looked at in each scrape, for as long as it lives.
 
         Spawn it in the runtime that is to be observed; messages are counted without it. Its start raises `ValueError`
         when another runtime is observed with the same registry.
         """
-        return MetricsObserver(self._registry, self._count)
+        return MetricsObserver(self._registry, self._count, self._count_turns)
 
     def handling(
         self, ref: Ref, message: object, trace: object | None, waited: float
@@ -129,6 +135,22 @@ class PrometheusInstrument(Instrument):
                 case MessagesDropped(queue=queue, count=count):
                     kind = kind_of(queue)
                     self._dropped.labels("subscription" if kind == _UNKNOWN else kind).inc(count)
+                case Lost(count=count):
+                    self._lost.inc(count)
+                case _:
+                    pass
+
+    async def _count_turns(self, turns: Subscription) -> None:
+        async for turn in turns:
+            match turn:
+                case AgentTurnMeasured():
+                    self._turns.labels(turn.source, turn.status).inc()
+                    for name, ms in turn.times.items():
+                        self._turn_times.labels(name).observe(ms / 1000)
+                    for name, ms in turn.tools.items():
+                        self._tools.labels(name).observe(ms / 1000)
+                    self._tokens.labels("input").inc(turn.input_tokens)
+                    self._tokens.labels("output").inc(turn.output_tokens)
                 case Lost(count=count):
                     self._lost.inc(count)
                 case _:

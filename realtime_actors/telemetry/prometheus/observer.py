@@ -25,6 +25,8 @@ class MetricsObserver(Actor):
     registry: CollectorRegistry
     count: Callable[[Subscription, Callable[[str], Ref | None]], Awaitable[None]]
     """Reads the subscription, and is given a way to find actors by their paths."""
+    count_turns: Callable[[Subscription], Awaitable[None]]
+    """Reads what agents say of their turns."""
     _collector: TreeCollector = attrs.field(init=False)
 
     async def started(self) -> None:
@@ -33,10 +35,15 @@ class MetricsObserver(Actor):
         self.registry.register(self._collector)
         # Subscribed to before the task runs: what happens after `spawn` has returned is counted.
         self.context.start_soon(self._follow, self.context.bus.subscribe("runtime.>"))
+        self.context.start_soon(self._follow_turns, self.context.bus.subscribe("turns.*"))
 
     async def _follow(self, happenings: Subscription) -> None:
         async with happenings:
             await self.count(happenings, self.context.find)
+
+    async def _follow_turns(self, turns: Subscription) -> None:
+        async with turns:
+            await self.count_turns(turns)
 
     async def stopping(self) -> None:
         """Leave the registry."""
