@@ -10,7 +10,7 @@ from typing import ClassVar
 import attrs
 
 from realtime_actors.actors import Actor, ActorCrashed, ActorStopped, Ref, Terminated, receives
-from realtime_actors.audio import AudioError, Resampler, byte_length
+from realtime_actors.audio import AudioError
 from realtime_actors.events import (
     AgentEnded,
     AgentError,
@@ -31,7 +31,6 @@ from realtime_actors.events import (
     ClientTextAppend,
     ClientToolApproval,
     ClientToolResult,
-    CommitAudio,
     Configure,
     DecodeError,
     ItemAdded,
@@ -60,12 +59,12 @@ from realtime_actors.providers import (
     Model,
     ProviderRefused,
     Resume,
-    SemanticVAD,
     WaitReady,
 )
 from realtime_actors.providers.connection import SOCKET_OPTIONS
 from realtime_actors.transports import Transport, WebSocketOptions, default_transport
 
+from .audio_in import AudioIn
 from .calls import Calls
 from .errors import InvalidTool
 from .late import as_text_item
@@ -80,10 +79,6 @@ log = logging.getLogger("realtime_actors.agents")
 
 MOST_UNACKNOWLEDGED = 256
 """Texts, images and tool results that the provider has not acknowledged; more are refused in words."""
-DEFAULT_SILENCE_MS = 800
-"""Silence that ends a turn for the provider's turn detection, where its configuration does not say."""
-SEMANTIC_SILENCE_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000, None: 4000}
-"""The longest silence for which semantic turn detection waits, by its eagerness (OpenAI's documentation, 2026)."""
 
 
 @attrs.frozen
@@ -126,7 +121,7 @@ class RealtimeAgent(Actor):
     # While the provider has not answered: the request that changes the instructions, and what they were before.
     _reconfiguration: tuple[str, str] | None = attrs.field(init=False, default=None)
     _cancels: int = attrs.field(init=False, default=0)
-    _resampler: Resampler | None = attrs.field(init=False, default=None)
+    _audio_in: AudioIn = attrs.field(init=False)
     _topics: dict[type, str] = attrs.field(init=False, factory=dict[type, str])
     _unacknowledged: dict[str, AppendText | AppendImage | AppendToolResult] = attrs.field(
         init=False, factory=dict[str, AppendText | AppendImage | AppendToolResult]
@@ -136,6 +131,7 @@ class RealtimeAgent(Actor):
         """Connect, and wait until the provider has accepted the configuration."""
         self._agent_id = self.context.name
         self._instructions = self.instructions
+        self._audio_in = AudioIn(self.model, _new_id)
         self._calls = Calls(
             self._tools_by_name(), self.context.start_soon, self._answered, self._publish, self._agent_id, self.name
         )
@@ -227,35 +223,20 @@ class RealtimeAgent(Actor):
 
     @receives
     def add_audio(self, event: ClientAudioAppend) -> None:
-        """The user's speech, converted to the model's rate as one stream."""
-        rate = event.format.rate
-        if event.format.type != "audio/pcm":
-            self._error("invalid_audio", f"audio of the type {event.format.type!r:.80} is not taken: send audio/pcm")
-            return
+        """The user's speech."""
         try:
-            if self._resampler is None or self._resampler.from_rate != rate:
-                self._flush_audio()
-                self._resampler = Resampler(rate, self.model.input_rate)
-            audio = self._resampler.process(event.audio)
+            commands = self._audio_in.append(event)
         except (AudioError, DecodeError) as error:
             self._error("invalid_audio", str(error))
             return
-        if audio:
-            self.context.tell(self._connection, AppendAudio(audio))
+        for command in commands:
+            self._command(command)
 
     @receives
     def commit_audio(self, _: ClientAudioCommit) -> None:
-        """The user's turn is over. With turn detection, silence says the same in the provider's way."""
-        self._flush_audio()
-        detection = self.model.turn_detection
-        if isinstance(detection, Manual):
-            self._command(CommitAudio(_new_id()))
-            return
-        if isinstance(detection, SemanticVAD):
-            silence_ms = SEMANTIC_SILENCE_MS[detection.eagerness]
-        else:
-            silence_ms = detection.silence_duration_ms or DEFAULT_SILENCE_MS
-        self._command(AppendAudio(bytes(byte_length(silence_ms + 200, self.model.input_rate))))
+        """The user's turn is over."""
+        for command in self._audio_in.commit():
+            self._command(command)
 
     @receives
     def add_image(self, event: ClientImageAppend) -> None:
@@ -317,11 +298,6 @@ class RealtimeAgent(Actor):
     def end(self, _: ClientSessionEnd) -> None:
         """End the agent."""
         self.context.stop()
-
-    def _flush_audio(self) -> None:
-        rest = self._resampler.flush() if self._resampler is not None else b""
-        if rest:
-            self.context.tell(self._connection, AppendAudio(rest))
 
     # -- the model's reply
 
