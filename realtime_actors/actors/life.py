@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .runtime import Runtime
     from .slot import Slot
 
-__all__ = ["Life"]
+__all__ = ["BACKGROUND_CODE", "Life"]
 
 log = logging.getLogger("realtime_actors.actors")
 
@@ -271,3 +271,7 @@ class Life:
         subscription = self.runtime.bus.subscribe_ref(pattern, self.slot.ref)
         self._subscriptions.append(subscription)
         return subscription
+
+
+BACKGROUND_CODE = Life._guarded.__code__  # pyright: ignore[reportPrivateUsage] - of this module
+"""In whose frames the background tasks of actors run."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .lane import HANDLE_CODE, LaneTask
+from .life import BACKGROUND_CODE, Life
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -93,6 +94,11 @@ class Watchdog:
             if each.f_code is HANDLE_CODE:
                 lane: LaneTask = each.f_locals["self"]
                 by = lane.describe()
+                del stack[index:]
+                break
+            if each.f_code is BACKGROUND_CODE:
+                life: Life = each.f_locals["self"]
+                by = f"a background task of {life.slot.path} ({type(life.actor).__name__})"
                 del stack[index:]
                 break
         log.error(
