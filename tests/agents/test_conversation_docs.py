@@ -1,0 +1,37 @@
+"""Every snippet of docs/conversation.md runs, and does what the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agents_kit import talking
+from trio.testing import MockClock
+
+import realtime_actors
+from realtime_actors.simulators.brain import Endless, Fail, Say
+
+TEXT = (Path(realtime_actors.__file__).parent.parent / "docs" / "conversation.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def page() -> dict[str, Any]:
+    """All its snippets, as one file."""
+    namespace: dict[str, Any] = {"__name__": "conversation"}
+    for number, snippet in enumerate(re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL), 1):
+        exec(compile(snippet, f"conversation.md, snippet {number}", "exec"), namespace)  # noqa: S102 - it is our own
+    return namespace
+
+
+async def test_a_reply_is_awaited(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+    async with talking([Say("It is noon.")], [Fail("Out of order.")]) as talk:
+        answer = await page["ask_for_the_time"](talk.agent)
+        assert re.fullmatch(r"It is noon\. \(\d+ ms of speech, \d+ tokens\)", answer)
+        assert (await page["ask_for_the_time"](talk.agent)).startswith("no reply: the reply failed")
+
+
+async def test_a_reply_is_interrupted(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+    async with talking([Endless()], speed=1) as talk:
+        assert await page["a_story_of_two_seconds"](talk.agent) == "cancelled"
