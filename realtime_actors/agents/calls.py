@@ -118,6 +118,7 @@ class Calls:
         if call is not None:
             call.is_aborted = True
             call.scope.cancel()
+            self._leave(call_id, call.execution)
 
     def frontend_result(self, event: ClientToolResult) -> bool:
         """The frontend has executed a call. False when no call with this id waits for the frontend."""
@@ -143,10 +144,14 @@ class Calls:
         finally:
             if self._calls.get(use.id) is call:
                 del self._calls[use.id]
-            del execution.waiting[use.id]
-            if not execution.waiting:
-                self._forget(execution)
-                execution.scope.cancel()
+            self._leave(use.id, execution)
+
+    def _leave(self, call_id: str, execution: _Execution) -> None:
+        """This call waits no longer. When it was the last, nothing more is done: no approval counts any more."""
+        if execution.waiting.pop(call_id, None) is not None and not execution.waiting:
+            self._forget(execution)
+            self._approvals.withdraw(execution.use.id)
+            execution.scope.cancel()
 
     def _answer(self, use: ToolUse, execution: _Execution) -> None:
         output = execution.output
@@ -186,6 +191,7 @@ class Calls:
                 refusal = await self._approvals.ask(attrs.evolve(use, input=dict(sent)), tool.approval_timeout)
                 if refusal:
                     return refusal
+                await trio.lowlevel.checkpoint_if_cancelled()  # allowed, and cancelled before this task could run
             self._limit(execution, tool.timeout)
             if execution.answered is not None:
                 await execution.answered.wait()
