@@ -4,6 +4,7 @@ from realtime_actors.transports import MemoryTransport
 
 from .errors import ExpectationFailed, InvalidExpectation
 from .faults import Cut, Delay, Direction, Fault, FaultyTransport, Garbage, Refuse
+from .invariants import InvariantBroken, Invariants
 from .probe import Probe
 from .recording import Recording, RecordingTransport
 from .runtime import Failures, open_test_runtime, run_virtual
@@ -25,6 +26,8 @@ __all__ = [
     "FaultyTransport",
     "Garbage",
     "InvalidExpectation",
+    "InvariantBroken",
+    "Invariants",
     "MemoryTransport",
     "Pause",
     "Probe",

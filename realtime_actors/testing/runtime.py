@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+import importlib
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 import trio
@@ -147,15 +149,41 @@ async def open_test_runtime(
         raise found
 
 
-def run_virtual(function: Callable[[Runtime, *Ts], Awaitable[R]], *args: *Ts, failures: Failures | None = None) -> R:
+def run_virtual(
+    function: Callable[[Runtime, *Ts], Awaitable[R]],
+    *args: *Ts,
+    failures: Failures | None = None,
+    seed: int | str | None = None,
+) -> R:
     """Run `await function(runtime, *args)` and return its result, in no time: whenever all wait, the clock jumps.
 
     For tests without a plugin of pytest, and for scripts. The runtime is one of `open_test_runtime`. The clock is
     Trio's `MockClock`: nothing in it may wait for threads, processes or other machines, for which it would not wait.
+
+    Trio runs tasks that are ready at the same time in an order of chance. With a `seed`, this order, and what `random`
+    gives, are the same every time: what happens then happens again.
     """
 
     async def main() -> R:
         async with open_test_runtime(failures=failures) as runtime:
             return await function(runtime, *args)
 
-    return trio.run(main, clock=MockClock(autojump_threshold=0))
+    with nullcontext() if seed is None else _seeded(seed):
+        return trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+@contextmanager
+def _seeded(seed: int | str) -> Generator[None]:
+    """Chance, Trio's included, follows from the seed; afterwards it is as it was."""
+    # Trio has no public way to it. This is the one that it has for Hypothesis, which wants the same.
+    scheduler: Any = importlib.import_module("trio._core._run")
+    before = scheduler._ALLOW_DETERMINISTIC_SCHEDULING, scheduler._r.getstate(), random.getstate()
+    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
+    scheduler._r.seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        scheduler._ALLOW_DETERMINISTIC_SCHEDULING = before[0]
+        scheduler._r.setstate(before[1])
+        random.setstate(before[2])

@@ -1,0 +1,183 @@
+"""A model that says what chance wants, in speech that can be checked, and knows what must have reached it."""
+
+from __future__ import annotations
+
+import random
+import re
+import zlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+import attrs
+import numpy as np
+import trio
+
+from realtime_actors.simulators.brain import (
+    BareCall,
+    Call,
+    Drop,
+    Endless,
+    ErrorEvent,
+    Fail,
+    Incomplete,
+    Midpoint,
+    Midway,
+    NoUsage,
+    Overlap,
+    Part,
+    Raw,
+    Say,
+    Stall,
+    Turn,
+    Twice,
+)
+
+__all__ = ["ENDLESS", "MS_PER_CHARACTER", "TOOLS", "ChanceBrain", "first_sample", "length_of", "numbers_in"]
+
+MS_PER_CHARACTER = 60
+ENDLESS = "and so on "
+_ENDLESS_SAMPLES = 1 << 16  # so that the next round goes on counting where this one ends
+TOOLS = ("quick", "slow", "hang", "broken", "paint", "stubborn", "joined", "careful", "unknown")
+_NUMBER = re.compile(r"<(\d+)>")
+_SYLLABLES = ("ba", "lo", "mi", "ne", "ru", "sa", "to", "vi")
+
+
+def numbers_in(text: str) -> list[int]:
+    """The numbers by which what a user said is known."""
+    return [int(number) for number in _NUMBER.findall(text)]
+
+
+def length_of(text: str, rate: int) -> int:
+    """Samples of the speech that says this."""
+    return len(text.strip()) * MS_PER_CHARACTER * rate // 1000
+
+
+def first_sample(text: str) -> int:
+    """The sample that the speech of this text begins with; each of the others is one more than that before it."""
+    return 0 if text.startswith(ENDLESS) else zlib.crc32(text.strip().encode()) % (1 << 16)
+
+
+@attrs.define(kw_only=True)
+class ChanceBrain:
+    """Every reply is by chance; while it is `calm` it only says that it has heard."""
+
+    chance: random.Random
+    may_drop: Callable[[], bool]
+    """Whether the connection may be lost once more."""
+    one_message: bool
+    """Whether the wire has no more than one message in a reply."""
+    endless: bool
+    calm: bool = False
+    heard: dict[int, int] = attrs.field(init=False, factory=dict[int, int])
+    """The numbers that it was told, and how often it has replied to them."""
+    problems: list[str] = attrs.field(init=False, factory=list[str])
+    last: Sequence[Turn] = attrs.field(init=False, default=())
+    """What it last replied to."""
+    _spoken: int = attrs.field(init=False, default=0)
+
+    async def transcribe(self, pcm: bytes, rate: int) -> str:
+        """Words of which each is different."""
+        await trio.lowlevel.checkpoint()
+        self._spoken += 1
+        return f"I say this aloud, {self._spoken}."
+
+    async def reply(self, turns: Sequence[Turn], tools: Sequence[str]) -> Sequence[Part]:
+        """Look at what it was told, and take a chance."""
+        await trio.lowlevel.checkpoint()
+        self.last = list(turns)
+        self._look(turns)
+        if self.calm:
+            return [Say(self._words())]
+        return self._parts(follows_result=bool(turns) and turns[-1].role == "tool")
+
+    async def speak(self, text: str, rate: int) -> AsyncGenerator[bytes, None]:
+        """Samples that count."""
+        size = _ENDLESS_SAMPLES if text == ENDLESS else length_of(text, rate)
+        audio = (np.arange(size, dtype=np.uint32) + first_sample(text)).astype("<u2").tobytes()
+        for start in range(0, len(audio), rate * 2):
+            await trio.lowlevel.checkpoint()
+            yield audio[start : start + rate * 2]
+
+    def _look(self, turns: Sequence[Turn]) -> None:
+        numbers = [number for turn in turns if turn.role == "user" for number in numbers_in(turn.text)]
+        if numbers != sorted(set(numbers)):
+            self.problems.append(f"the model was told this in another order, or twice: {numbers}")
+        for number in numbers:
+            self.heard[number] = self.heard.get(number, 0) + 1
+        results = [turn.call_id for turn in turns if turn.role == "tool"]
+        if len(set(results)) != len(results):
+            self.problems.append(f"the model was given the result of a call twice: {results}")
+        calls = {turn.call_id for turn in turns if turn.role == "assistant" and turn.name}
+        if not set(results) <= calls:
+            self.problems.append(f"the model was given results of calls that it did not make: {set(results) - calls}")
+
+    def _words(self, most: int = 8) -> str:
+        words = ["".join(self.chance.choices(_SYLLABLES, k=2)) for _ in range(self.chance.randrange(1, most))]
+        return f"{' '.join(words).capitalize()} {self.chance.randrange(10**6)}."
+
+    def _parts(self, *, follows_result: bool) -> Sequence[Part]:  # noqa: PLR0911 - one for each kind
+        kinds = ["say"] * 8 + ["midway"] * 6 + ["calls"] * (2 if follows_result else 7)
+        kinds += ["fail", "nothing", "no usage", "stall", *(["endless"] * 2 if self.endless else [])]
+        match self.chance.choice(kinds):
+            case "say" if not self.one_message and self.chance.random() < 0.3:
+                return [Say(self._words()), Say(self._words())]
+            case "say":
+                return [Say(self._words())]
+            case "midway":
+                return [Midway(self._words(12), self.chance.randrange(0, 1500), self._midpoint())]
+            case "calls":
+                said: list[Part] = [Say(self._words(4))] if self.chance.random() < 0.5 else []
+                more: list[Part] = [Say(self._words(4))] if said == [] and self.chance.random() < 0.3 else []
+                return [*said, *(self._call() for _ in range(self.chance.choice([1, 1, 1, 2, 3]))), *more]
+            case "fail":
+                return [Fail("I cannot.")]
+            case "nothing":
+                return []
+            case "no usage":
+                return [NoUsage(), Say(self._words())]
+            case "stall":
+                return [Stall(self.chance.choice([1.0, 5.0, None]))]
+            case _:
+                return [Endless(ENDLESS)]
+
+    def _midpoint(self) -> Midpoint:  # noqa: PLR0911 - one for each kind
+        kinds = ["stall"] * 2 + ["raw"] * 3 + ["error", "fail", "incomplete", "overlap"]
+        if self.may_drop():
+            kinds += ["drop"] * 2
+        match self.chance.choice(kinds):
+            case "stall":
+                return Stall(self.chance.choice([0.2, 2.0, 6.0]))
+            case "raw":
+                return Raw(self.chance.choice(_GARBAGE))
+            case "error":
+                return ErrorEvent("Hiccup.")
+            case "fail":
+                return Fail("I cannot go on.")
+            case "incomplete":
+                return Incomplete(self.chance.choice(["max_output_tokens", "content_filter"]))
+            case "overlap":
+                return Overlap(self._words(5))
+            case _:
+                return Drop(self.chance.choice([None, 1001, 1011, 1012]))
+
+    def _call(self) -> Part:
+        name = self.chance.choice(TOOLS)
+        arguments = self.chance.choice(["{}", "{}", "{}", '{"of": 3}', '{"of": "nonsense", "x": 1}', '{"of": '])
+        if self.chance.random() < 0.8:
+            return Call(name, arguments)
+        call = BareCall(name, arguments)
+        return Twice(call) if self.chance.random() < 0.5 else call
+
+
+_GARBAGE: Sequence[str] = (
+    "{not json",
+    "[1, 2]",
+    "null",
+    "{}",
+    '{"type": 3}',
+    '{"type": "response.done"}',
+    '{"type": "response.output_audio.delta", "response_id": "$response_id", "delta": 7}',
+    '{"type": "response.done", "response": {"id": null}}',
+    '{"type": "error", "error": null}',
+    '{"serverContent": 7}',
+    '{"toolCall": {"functionCalls": [{"name": 1}]}}',
+)

@@ -1,0 +1,297 @@
+"""A random conversation of an agent with a provider's simulator, from its beginning to an end at which all is seen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import trio
+import trio.testing
+from conversation_brain import ChanceBrain
+from conversation_user import User, state_of, tools_of
+from conversation_watcher import Watcher
+
+from realtime_actors.actors import Ref, Runtime, Subscription
+from realtime_actors.agents import RealtimeAgent
+from realtime_actors.events import (
+    AgentEnded,
+    ClientResponseCancel,
+    ClientSessionEnd,
+)
+from realtime_actors.providers import (
+    AzureOpenAIRealtimeModel,
+    DashScopeRealtimeModel,
+    GeminiRealtimeModel,
+    OpenAIRealtimeModel,
+    RealtimeModel,
+    ServerVAD,
+    XAIRealtimeModel,
+)
+from realtime_actors.simulators import (
+    AzureOpenAISimulator,
+    DashScopeSimulator,
+    GeminiSimulator,
+    OpenAISimulator,
+    XAISimulator,
+)
+from realtime_actors.simulators.server import Simulator
+from realtime_actors.testing import Delay, Fault, FaultyTransport, Garbage, InvariantBroken, Invariants, run_virtual
+from realtime_actors.transports import MemoryTransport
+
+__all__ = ["PROVIDERS", "Provider", "converse"]
+
+SHOWN = 60
+"""How many lines of what happened a failure shows."""
+CALM = 90.0
+"""Seconds after which nothing of what was begun goes on."""
+
+
+@attrs.frozen
+class Provider:
+    """A model, and the simulator that it talks to."""
+
+    model: RealtimeModel
+    simulator: type[Simulator]
+    options: Callable[[random.Random], Mapping[str, Any]] = lambda _: {}
+    """Of the simulator, by chance."""
+    one_message: bool = False
+    """Whether a reply has no more than one message."""
+
+
+def _model(kind: type[RealtimeModel], path: str, name: str) -> RealtimeModel:
+    detection = ServerVAD(silence_duration_ms=500)
+    return kind(api_key="any", url=f"ws://memory{path}", model_name=name, turn_detection=detection)
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "openai": Provider(_model(OpenAIRealtimeModel, "/v1/realtime", "gpt-realtime"), OpenAISimulator),
+    "azure": Provider(_model(AzureOpenAIRealtimeModel, "/openai/v1/realtime", "a-deployment"), AzureOpenAISimulator),
+    "gemini": Provider(
+        _model(GeminiRealtimeModel, GeminiSimulator.path, "gemini-3.8-live"),
+        GeminiSimulator,
+        lambda chance: {"lifetime": chance.choice([600, 90]), "notice": chance.choice([0, 5, 30])},
+        one_message=True,
+    ),
+    "dashscope": Provider(
+        _model(DashScopeRealtimeModel, DashScopeSimulator.path, "qwen3.5-omni-flash-realtime"),
+        DashScopeSimulator,
+        lambda chance: {"cancel_end": chance.choice(["items", "told", "nothing"])},
+    ),
+    "xai": Provider(
+        _model(XAIRealtimeModel, XAISimulator.path, "grok-voice-latest"),
+        XAISimulator,
+        lambda chance: {"tells_interruptions": chance.choice([True, False])},
+    ),
+}
+
+
+def converse(provider: str, seed: int, turns: int) -> Watcher:
+    """One conversation, in no time. Raises `InvariantBroken`; the same seed gives the same conversation."""
+    return run_virtual(_converse, provider, seed, turns, seed=f"{provider} {seed}")
+
+
+@attrs.define(eq=False)
+class _SeenAgent(RealtimeAgent):
+    """An agent that can be looked into."""
+
+    seen: list[RealtimeAgent] = attrs.field(factory=list[RealtimeAgent])
+
+    async def started(self) -> None:
+        self.seen.append(self)
+        await super().started()
+
+
+@attrs.define
+class _Conversation:
+    runtime: Runtime
+    watcher: Watcher
+    brain: ChanceBrain
+    user: User
+    simulator: Simulator
+    agent: RealtimeAgent
+    ref: Ref
+    late: Subscription
+
+    def check(self) -> None:
+        if self.watcher.broken is not None:
+            raise self.watcher.broken
+        for problem in self.brain.problems:
+            raise InvariantBroken(problem)
+
+    async def run(self, turns: int) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.user.serve_frontend)
+            nursery.start_soon(self._lag)
+            trouble: trio.CancelScope = await nursery.start(self._trouble)
+            for _ in range(turns):
+                await self.user.take_turn(nursery)
+                self.check()
+            trouble.cancel()
+            self.brain.calm = True
+            self.user.tell(ClientResponseCancel("s1"))
+            await trio.sleep(CALM * self.user.pace)
+            self.check()
+            await self._is_not_mute()
+            self._is_at_rest()
+            self.user.tell(ClientSessionEnd("s1"))
+            await self.ref.wait_stopped()
+            nursery.cancel_scope.cancel()
+        self.check()
+        self._has_ended()
+
+    async def _lag(self) -> None:
+        """Another reader, who has no time for long, gets nothing that is stale when it has."""
+        invariants = Invariants(is_prompt=False)
+        chance = random.Random(self.user.chance.random())  # noqa: S311
+        while True:
+            await trio.sleep(chance.choice([0, 0.1, 1, 10]) * chance.random() * self.user.pace)
+            invariants.see(await self.late.receive())
+            for _ in range(self.late.statistics().waiting):
+                invariants.see(self.late.receive_nowait())
+
+    async def _trouble(self, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        with trio.CancelScope() as scope:
+            task_status.started(scope)
+            if self.user.network is not None:
+                await self.user.break_the_network()
+
+    async def _is_not_mute(self) -> None:
+        """However it came here: what is said now is answered."""
+        self.watcher.note("the end: a last text")
+        ends = len(self.watcher.ends)
+        number = self.user.say()
+        with trio.move_on_after(60):
+            while number not in self.brain.heard or self.watcher.invariants.open_replies:
+                await self.watcher.change(1)
+        self.check()
+        last = list(self.watcher.ends.values())[ends:]
+        if [done.metadata["status"] for done in last] != ["completed"]:
+            raise InvariantBroken(f"the last text was not answered by one reply: {last}")
+
+    def _is_at_rest(self) -> None:
+        """Nothing is left of what was begun, and nothing is lost."""
+        self.watcher.invariants.finish()
+        forgot_at = self.watcher.forgot_at  # what a session had taken that is gone, and nobody told the next one
+        lost = [each for each, at in self.user.said.items() if each not in self.brain.heard and at > forgot_at]
+        if lost:
+            raise InvariantBroken(f"the model has heard nothing of these texts: {lost}")
+        results = {turn.call_id for turn in self.brain.last if turn.role == "tool"}
+        calls = {turn.call_id for turn in self.brain.last if turn.role == "assistant" and turn.name}
+        if calls - results:
+            raise InvariantBroken(f"the model waits for the results of these calls: {sorted(calls - results)}")
+        for reply, state in self.user.replies:
+            self._handle_is_over(reply, state)
+        for actor in self.runtime.tree().actors:
+            if actor.queued or actor.queued_control or actor.state != "running":
+                raise InvariantBroken(f"this actor is not at rest: {actor}")
+        left = _left(self.agent)
+        if left:
+            raise InvariantBroken(f"the agent has not finished with all: {left}")
+
+    def _handle_is_over(self, reply: Any, state: Any) -> None:
+        if state is None:
+            raise InvariantBroken(f"this reply is awaited for ever: {reply}")
+        if state != state_of(reply):
+            raise InvariantBroken(f"this reply has gone on after its end: {state} became {state_of(reply)}")
+        if reply.text != "".join(map(self.watcher.words_of, reply.response_ids)):
+            raise InvariantBroken(f"the words of this reply are not those that were published: {reply}")
+        ends = [self.watcher.ends[response_id].metadata["status"] for response_id in reply.response_ids]
+        if reply.status == "completed" and (not ends or set(ends) != {"completed"}):
+            raise InvariantBroken(f"this reply is complete, and its responses are {ends}: {reply}")
+
+    def _has_ended(self) -> None:
+        if self.watcher.counts.get(AgentEnded.type) != 1:
+            raise InvariantBroken("the agent has not said that it has ended")
+        connections = self.simulator.statistics().open_connections
+        if connections:
+            raise InvariantBroken(f"{connections} sockets are left open")
+
+
+def _left(agent: Any) -> dict[str, Any]:
+    """What an agent holds that it should not when all is quiet."""
+    kept = {
+        "unacknowledged": agent._unacknowledged,
+        "replies": agent._turns._replies,
+        "generating": agent._turns._generating,
+        "waiting": agent._turns._waiting,
+        "asked": agent._turns._asked,
+        "requested": agent._turns._requested,
+        "wanted": agent._turns._wanted,
+        "calls": agent._calls._calls,
+        "executions": agent._calls._executions,
+        "handles": agent._replies._requests,
+        "live": agent._replies.live,
+    }
+    return {name: value for name, value in kept.items() if value}
+
+
+async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int) -> Watcher:
+    provider = PROVIDERS[provider_name]
+    chance = random.Random(f"{provider_name} {seed}")  # noqa: S311 - no secret
+    speed = chance.choice([0, 1, 4, 20])
+    brain = ChanceBrain(
+        chance=random.Random(chance.random()),  # noqa: S311
+        may_drop=lambda: user.may_drop(),  # noqa: PLW0108 - there is none yet
+        one_message=provider.one_message,
+        endless=speed > 0,
+    )
+    simulator = provider.simulator(brain=brain, speed=speed, seed=seed, **provider.options(chance))
+    memory = MemoryTransport(simulator.respond)
+    watcher = Watcher(runtime.bus, "agents.friday.>", 1 << 20, "drop_newest", lambda _: 1)
+    runtime.bus.add(watcher)
+    late = runtime.bus.subscribe("agents.friday.>", capacity=1 << 20)
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    agents: list[RealtimeAgent] = []
+    prototype = _SeenAgent(
+        "Friday",
+        "Be brief.",
+        provider.model,
+        tools_of(1.0),
+        session_id="s1",
+        transport=FaultyTransport(memory, _faults(chance)),
+        seen=agents,
+    )
+    ref = await runtime.spawn(prototype, name="friday")
+    user = User(ref, watcher, chance, memory, provider.model.capabilities.images)
+    conversation = _Conversation(runtime, watcher, brain, user, simulator, agents[0], ref, late)
+    try:
+        await conversation.run(turns)
+        await trio.testing.wait_all_tasks_blocked()
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        if left:
+            raise InvariantBroken(f"{left} tasks are left")
+    except BaseException as error:
+        reason = _innermost(error)
+        reason.add_note(f"provider {provider_name}, seed {seed}, {turns} turns, speed {speed}; it ended so:")
+        reason.add_note("\n".join(list(watcher.log)[-SHOWN:]))
+        if isinstance(reason, Exception):
+            raise reason from None
+        raise
+    return watcher
+
+
+def _faults(chance: random.Random) -> Sequence[Fault]:
+    """What the network does to frames: some make no sense, and sometimes all are slow."""
+    faults: list[Fault] = [
+        Garbage(frame=chance.randrange(2, 3000), connection=None, garbage=chance.choice(['{"type": \x00', "[]", "{}"]))
+        for _ in range(chance.randrange(6))
+    ]
+    if chance.random() < 0.3:
+        faults.append(
+            Delay(
+                direction=chance.choice(["received", "sent"]),
+                frame=chance.randrange(1, 500),
+                connection=chance.randrange(1, 4),
+                seconds=chance.choice([0.005, 0.02]),
+            )
+        )
+    return faults
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What went wrong, out of the groups that nurseries make."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return error  # pyright: ignore[reportUnknownVariableType]

@@ -1,0 +1,258 @@
+"""A user, a frontend and a network that do whatever chance wants."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import trio
+from conversation_watcher import Watcher
+
+from realtime_actors.actors import Ref
+from realtime_actors.agents import Progress, Reply, Tool, frontend_tool, generate_reply, tool
+from realtime_actors.agents.errors import ReplyFailed
+from realtime_actors.audio import iter_chunks
+from realtime_actors.events import (
+    AgentResponseToolUseDone,
+    AgentToolApprovalRequested,
+    AudioFormat,
+    ClientAudioAppend,
+    ClientAudioCommit,
+    ClientEvent,
+    ClientImageAppend,
+    ClientResponseCancel,
+    ClientResponseCreate,
+    ClientSessionCreate,
+    ClientTextAppend,
+    ClientToolApproval,
+    ClientToolResult,
+)
+from realtime_actors.simulators import buzz
+from realtime_actors.transports import MemoryTransport
+
+__all__ = ["User", "state_of", "tools_of"]
+
+RATE = 16000
+PICTURE = b"\xff\xd8\xff\xe0" + bytes(200)
+LIVED = 25.0
+"""Seconds between two losses of the connection that are no fault of its own: a session that lasted counts as such."""
+_ACTIONS = (
+    ["text"] * 10
+    + ["handle"] * 6
+    + ["speak"] * 7
+    + ["barge in"] * 5
+    + ["cancel"] * 4
+    + ["create", "create", "image", "instruct", "commit", "late result", "late approval"]
+)
+
+
+def tools_of(pace: float) -> list[Tool]:
+    """Tools of every kind, which take their time; `pace` is how long a second is, in seconds."""
+
+    @tool
+    async def quick(of: int = 1) -> str:
+        """At once."""
+        await trio.lowlevel.checkpoint()
+        return "quick" * of
+
+    @tool
+    async def slow(progress: Progress, of: int = 1) -> str:
+        """In a while."""
+        await trio.sleep(1.5 * pace)
+        progress("half of it", 0.5)
+        await trio.sleep(1.5 * pace)
+        return "slow" * of
+
+    @tool(timeout=2 * pace)
+    async def hang() -> str:
+        """Never."""
+        await trio.sleep_forever()
+        raise AssertionError
+
+    @tool
+    async def broken() -> str:
+        """Not at all."""
+        await trio.lowlevel.checkpoint()
+        raise ValueError("it is broken")
+
+    @tool(on_interruption="finish")
+    async def stubborn() -> str:
+        """Whatever the user says."""
+        await trio.sleep(2 * pace)
+        return "stubborn"
+
+    @tool(duplicates="join")
+    async def joined() -> str:
+        """One for all."""
+        await trio.sleep(1 * pace)
+        return "joined"
+
+    @tool(needs_approval=True, approval_timeout=4 * pace)
+    async def careful() -> str:
+        """With your permission."""
+        await trio.lowlevel.checkpoint()
+        return "careful"
+
+    paint = frontend_tool("paint", "Paint.", timeout=4 * pace)
+    return [quick, slow, hang, broken, paint, stubborn, joined, careful]
+
+
+@attrs.define
+class User:
+    """Whoever talks to one agent. `pace` is how long a second is, in seconds: less on the real clock."""
+
+    agent: Ref
+    watcher: Watcher
+    chance: random.Random
+    network: MemoryTransport | None
+    """None where the connection cannot be broken."""
+    images: bool
+    pace: float = 1.0
+    said: dict[int, float] = attrs.field(init=False, factory=dict[int, float])
+    """When each text was said, by its number."""
+    replies: list[tuple[Reply, Any]] = attrs.field(init=False, factory=list[tuple[Reply, Any]])
+    """Those that Python code has asked for, and what they were when they were over."""
+    lost_at: float = attrs.field(init=False, factory=lambda: trio.current_time() - LIVED + 5)
+    _calls: list[tuple[str, str]] = attrs.field(init=False, factory=list[tuple[str, str]])
+
+    def may_drop(self) -> bool:
+        """Whether the connection may be lost once more; if so, it is about to be."""
+        if trio.current_time() - self.lost_at < LIVED:
+            return False
+        self.lost_at = trio.current_time()
+        return True
+
+    def tell(self, event: ClientEvent) -> None:
+        """Say something to the agent."""
+        self.agent.tell(event)
+
+    def say(self) -> int:
+        """A text with a number."""
+        self.tell(ClientTextAppend("s1", self._text()))
+        return len(self.said)
+
+    def _text(self) -> str:
+        number = len(self.said) + 1
+        self.said[number] = trio.current_time()
+        return f"<{number}> and so forth"
+
+    async def take_turn(self, nursery: trio.Nursery) -> None:
+        """One turn: something is said or done, and then some time passes, or none."""
+        action = self.chance.choice(_ACTIONS)
+        self.watcher.note(f"the user: {action}")
+        match action:
+            case "text":
+                self.say()
+            case "handle":
+                await self._ask(nursery)
+            case "speak":
+                await self._speak()
+            case "barge in":
+                self.say()
+                await self._sleep(self.chance.random() * 2)
+                await self._speak()
+            case "image" if self.images:
+                self.tell(ClientImageAppend("s1", PICTURE, {"type": "image/jpeg"}))
+            case "instruct":
+                self.tell(ClientSessionCreate({"instructions": f"Be {self.chance.random()}."}))
+            case "commit":
+                self.tell(ClientAudioCommit("s1"))
+            case "late result":
+                call_id, name = self.chance.choice(self._calls) if self._calls else ("unknown", "paint")
+                self.tell(ClientToolResult("s1", call_id, name, "late"))
+            case "late approval":
+                call_id, _ = self.chance.choice(self._calls) if self._calls else ("unknown", "careful")
+                self.tell(ClientToolApproval("s1", call_id, approved=True))
+            case "cancel":
+                self.tell(ClientResponseCancel("s1"))
+            case _:
+                self.tell(ClientResponseCreate("s1"))
+        await self._wait()
+
+    async def _wait(self) -> None:
+        match self.chance.choice(["no time", "a moment", "a while", "an end", "an end", "an end"]):
+            case "no time":
+                pass
+            case "a moment":
+                await self._sleep(self.chance.random() * 0.3)
+            case "a while":
+                await self._sleep(self.chance.random() * 3)
+            case _:
+                ends = len(self.watcher.ends)
+                with trio.move_on_after(self.chance.choice([2, 4, 8]) * self.pace) as scope:
+                    while len(self.watcher.ends) == ends:
+                        await self.watcher.change(100)
+                if scope.cancelled_caught and self.chance.random() < 0.7:
+                    self.watcher.note("the user: cancel, having waited long enough")
+                    self.tell(ClientResponseCancel("s1"))
+
+    async def _sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds * self.pace)
+
+    async def _speak(self) -> None:
+        """Speech, at its pace, and mostly the silence that ends a turn."""
+        silence = self.chance.choice([900, 900, 900, 0])
+        pcm = buzz(self.chance.randrange(100, 700), RATE) + bytes(RATE * 2 * silence // 1000)
+        for chunk in iter_chunks(pcm, RATE, 60):
+            self.tell(ClientAudioAppend("s1", chunk, AudioFormat(rate=RATE)))
+            await self._sleep(0.06)
+
+    async def _ask(self, nursery: trio.Nursery) -> None:
+        reply = await generate_reply(self.agent, self._text() if self.chance.random() < 0.8 else "")
+        place = len(self.replies)
+        self.replies.append((reply, None))
+        nursery.start_soon(self._await, reply, place)
+        if self.chance.random() < 0.3:
+            await self._sleep(self.chance.choice([0, 0.5, 2]) * self.chance.random())
+            self.watcher.note("the user: interrupts the reply")
+            reply.interrupt()
+
+    async def _await(self, reply: Reply, place: int) -> None:
+        try:
+            await reply
+        except ReplyFailed as error:
+            assert error is reply.error  # noqa: PT017 - it is the reply's own
+        self.replies[place] = reply, state_of(reply)
+
+    async def serve_frontend(self) -> None:
+        """Execute the frontend's tool and allow calls, or not, or late, or twice."""
+        async with trio.open_nursery() as nursery:
+            async for event in self.watcher:
+                match event:
+                    case AgentResponseToolUseDone(tool_use=use):
+                        self._calls = [*self._calls[-20:], (use.id, use.name)]
+                        if use.name == "paint":
+                            nursery.start_soon(self._answer, ClientToolResult("s1", use.id, "paint", "painted"))
+                    case AgentToolApprovalRequested(tool_use=use):
+                        approval = ClientToolApproval("s1", use.id, self.chance.random() < 0.7)
+                        nursery.start_soon(self._answer, approval)
+                    case _:
+                        pass
+
+    async def _answer(self, event: ClientEvent) -> None:
+        for _ in range(self.chance.choice([0, 1, 1, 1, 2])):
+            await self._sleep(self.chance.choice([0, 0.5, 2, 5]))
+            self.agent.tell(event)
+
+    async def break_the_network(self) -> None:
+        """From time to time, at a random moment, the connection is lost, and for a while there is none."""
+        assert self.network is not None
+        while True:
+            await self._sleep(self.chance.random() * 60)
+            if not self.may_drop():
+                continue
+            self.watcher.note("the network: the connection is lost")
+            self.network.drop_connections()
+            if self.chance.random() < 0.3:
+                self.network.reachable = False
+                try:
+                    await self._sleep(self.chance.random())
+                finally:
+                    self.network.reachable = True
+
+
+def state_of(reply: Reply) -> Sequence[Any]:
+    """All that is known of a reply."""
+    return reply.status, tuple(reply.response_ids), reply.text, reply.audio_ms, reply.output_tokens, reply.reason
