@@ -15,6 +15,7 @@ import msgspec
 
 from .errors import InvalidArguments, InvalidTool
 from .progress import Progress
+from .results import valid_text
 
 __all__ = ["Parameters", "parameters_of"]
 
@@ -239,5 +240,5 @@ def _shown(value: Any) -> str:
         return "an object"
     if isinstance(value, list):
         return "a list"
-    text = msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(valid_text(value) if isinstance(value, str) else value).decode()
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

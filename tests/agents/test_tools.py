@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import attrs
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime_actors.agents import InvalidArguments, InvalidTool, Tool, frontend_tool, tool
 
@@ -37,6 +39,29 @@ class Place:
 class Span:
     first: date
     last: date | None = None
+
+
+@attrs.frozen
+class Side:
+    """Beside it.
+
+    Attributes:
+        count: How many of it.
+    """
+
+    count: int
+
+
+@dataclasses.dataclass
+class Meal:
+    """What to eat.
+
+    Attributes:
+        side: What comes with it.
+    """
+
+    name: Annotated[str, "As on the menu."]
+    side: Side | None = None
 
 
 class Extra(TypedDict, total=False):
@@ -133,6 +158,35 @@ class TestSchema:
             "description": "The last number.",
         }
 
+    def test_words_in_an_annotation_are_told_at_any_depth(self) -> None:
+        @tool
+        def look(
+            where: Annotated[str, "The place."],
+            when: Annotated[list[Annotated[date, "A day."]] | None, "The days."] = None,
+            who: Annotated[int, msgspec.Meta(ge=1), "How many."] = 1,
+        ) -> str:
+            return f"{where} {when} {who}"
+
+        assert properties(look)["where"] == {"type": "string", "description": "The place."}
+        assert properties(look)["when"]["description"] == "The days."
+        [days, _] = properties(look)["when"]["anyOf"]
+        assert days["items"]["description"] == "A day."
+        assert properties(look)["who"] == {"type": "integer", "minimum": 1, "description": "How many.", "default": 1}
+        assert look.structure({"where": "here", "when": ["2026-11-22"]})["when"] == [date(2026, 11, 22)]
+
+    def test_fields_of_classes_are_described_by_annotation_or_docstring(self) -> None:
+        @tool
+        def order(meals: dict[str, Meal]) -> str:
+            return str(meals)
+
+        definitions = order.spec.parameters["$defs"]
+        assert definitions["Meal"]["description"] == "What to eat."
+        assert definitions["Meal"]["properties"]["name"] == {"type": "string", "description": "As on the menu."}
+        assert definitions["Meal"]["properties"]["side"]["description"] == "What comes with it."
+        assert definitions["Side"]["properties"]["count"]["description"] == "How many of it."
+        meal = {"name": "soup", "side": {"count": 2}}
+        assert order.structure({"meals": {"Ann": meal}}) == {"meals": {"Ann": Meal("soup", Side(2))}}
+
     @pytest.mark.parametrize(
         "docstring",
         [
@@ -226,6 +280,13 @@ def any_default(where: str = "here") -> str:
     return where
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["city", "floor", "a"]), inner),
+    max_leaves=6,
+)
+
+
 @tool
 def everything(
     *, place: Place, unit: Unit, day: date, tags: set[str], pair: tuple[int, str], note: str | None = None
@@ -267,6 +328,73 @@ class TestArguments:
         with pytest.raises(InvalidArguments, match=words) as caught:
             everything.structure({**ARGUMENTS, **changes})
         assert "everything" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"place": 5}, "place: expected an object with city, country, floor, got 5"),
+            ({"place": {"city": ["x"]}}, "place.city: expected a string, got a list"),
+            ({"place": {}}, "place: Object missing required field `city`"),
+            ({"unit": "kelvin"}, 'unit: expected one of "celsius", "fahrenheit", got "kelvin"'),
+            ({"day": "tomorrow"}, "day: Invalid"),
+            ({"tags": ["a", 1]}, "tags[1]: expected a string, got 1"),
+            ({"pair": [1]}, "pair: Expected `array` of length 2, got 1"),
+            ({"note": 5}, "note: expected a string or null, got 5"),
+            ({"nonsense": 1}, "there is no 'nonsense', but place, unit, day, tags, pair, note"),
+            ({"note": "x" * 100_000 + "\ud800", "unit": 5.5}, 'unit: expected one of "celsius", "fahrenheit", got 5.5'),
+        ],
+    )
+    def test_errors_say_where_and_what_was_expected(self, changes: dict[str, Any], words: str) -> None:
+        with pytest.raises(InvalidArguments) as caught:
+            everything.structure({**ARGUMENTS, **changes})
+        assert f"the arguments of everything do not fit: {words}" in str(caught.value)
+
+    def test_all_errors_are_told_at_once(self) -> None:
+        with pytest.raises(InvalidArguments) as caught:
+            everything.structure({"place": {"city": "Paris"}, "unit": 1, "day": 2, "extra": 3})
+        told = str(caught.value)
+        assert all(each in told for each in ("unit: ", "day: expected a date", "'extra'", "tags is missing: expected"))
+
+    def test_numbers_in_bounds(self) -> None:
+        @tool
+        def count(
+            to: Annotated[int, msgspec.Meta(ge=1, le=3)], name: Annotated[str, msgspec.Meta(max_length=5)] = ""
+        ) -> str:
+            return f"{to} {name}"
+
+        with pytest.raises(InvalidArguments, match="to: Expected `int` <= 3; name: Expected `str` of length <= 5"):
+            count.structure({"to": 7, "name": "abcdef"})
+        with pytest.raises(InvalidArguments, match='to: expected an integer >= 1 and <= 3, got "7"'):
+            count.structure({"to": "7"})
+
+    def test_whole_numbers_may_come_with_a_point(self) -> None:
+        """Where a wire has only one kind of number, 5 comes as 5.0."""
+
+        @tool
+        def count(to: int, each: list[int], by: float = 1.0, what: Any = None) -> str:
+            return f"{to} {each} {by} {what}"
+
+        assert count.structure({"to": 5.0, "each": [1.0]}) == {"to": 5, "each": [1], "by": 1.0, "what": None}
+        with pytest.raises(InvalidArguments, match=r"to: expected an integer, got 5\.5"):
+            count.structure({"to": 5.5, "each": []})
+
+    def test_simple_types_may_be_alternatives(self) -> None:
+        @tool
+        def look(at: int | str | bool | list[str] | None) -> str:
+            return str(at)
+
+        for value in (1, "a", True, ["a"], None):
+            assert look.structure({"at": value}) == {"at": value}
+        with pytest.raises(InvalidArguments, match=r"at: expected .*an integer.* or .*, got 1\.5"):
+            look.structure({"at": 1.5})
+
+    @given(st.dictionaries(st.sampled_from([*ARGUMENTS, "other"]), json_values))
+    def test_whatever_comes_fits_or_is_refused_in_words(self, arguments: dict[str, Any]) -> None:
+        try:
+            everything.structure(arguments)
+        except InvalidArguments as error:
+            assert len(str(error)) < 2000  # noqa: PT017 - it may fit
+            str(error).encode()
 
     def test_that_are_missing_are_named(self) -> None:
         with pytest.raises(InvalidArguments, match="place"):
