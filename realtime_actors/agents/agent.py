@@ -8,12 +8,14 @@ from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 import attrs
+import trio
 
 from realtime_actors.actors import Actor, ActorCrashed, ActorStopped, Ref, Terminated, receives
 from realtime_actors.audio import AudioError
 from realtime_actors.events import (
     AgentEnded,
     AgentError,
+    AgentPlayoutFlush,
     AgentReady,
     AgentResponseDone,
     AppendAudio,
@@ -24,6 +26,7 @@ from realtime_actors.events import (
     ClientAudioAppend,
     ClientAudioCommit,
     ClientImageAppend,
+    ClientPlayoutUpdate,
     ClientResponseCancel,
     ClientResponseCreate,
     ClientSessionCreate,
@@ -38,6 +41,8 @@ from realtime_actors.events import (
     ModelError,
     ModelInputDone,
     ModelInputStarted,
+    ModelResponseAudioDelta,
+    ModelResponseAudioDone,
     ModelResponseCreated,
     ModelResponseDone,
     ModelResponseToolUseDone,
@@ -68,10 +73,11 @@ from .audio_in import AudioIn
 from .calls import Calls
 from .errors import InvalidTool
 from .late import as_text_item
+from .playout import Playout, cutting, is_cutting
 from .reply import GenerateReply, Interrupt, Replies, Reply
 from .tools import Tool
 from .translation import DELTAS, Delta, InputEvent, Part, agent_event
-from .turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Supersede, Turns
+from .turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Silence, Supersede, Turns
 
 __all__ = ["RealtimeAgent"]
 
@@ -116,6 +122,7 @@ class RealtimeAgent(Actor):
     _turns: Turns = attrs.field(init=False)
     _calls: Calls = attrs.field(init=False)
     _replies: Replies = attrs.field(init=False, factory=Replies)
+    _playout: Playout = attrs.field(init=False, factory=Playout)
     _connection: Ref = attrs.field(init=False)
     _instructions: str = attrs.field(init=False)
     # While the provider has not answered: the request that changes the instructions, and what they were before.
@@ -262,6 +269,11 @@ class RealtimeAgent(Actor):
         self._cancels += 1
         self._apply(self._turns.cancel())
 
+    @receives(lane="control")  # as the cancel is that may follow it
+    def played(self, event: ClientPlayoutUpdate) -> None:
+        """How far a frontend is with playing a reply."""
+        self._playout.reported(event.item_id, event.played_ms, event.playing, trio.current_time())
+
     @receives
     def add_tool_result(self, event: ClientToolResult) -> None:
         """The result of a tool that the frontend executes."""
@@ -305,6 +317,10 @@ class RealtimeAgent(Actor):
     def reply_delta(self, event: Delta) -> None:
         """The hot path: a piece of speech every 20 to 100 ms."""
         if self._passes(event.response_id):
+            if type(event) is ModelResponseAudioDelta:
+                size = self._playout.received(event)
+                if size:
+                    self._playout.look(size, trio.current_time())
             self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
             if self._replies.live:
                 self._replies.passed(event)
@@ -314,6 +330,8 @@ class RealtimeAgent(Actor):
         """A part of the reply is complete; a call is carried out."""
         if self._passes(event.response_id):
             self._publish(agent_event(event, self._agent_id, self.name))
+        if isinstance(event, ModelResponseAudioDone):
+            self._playout.item_done(event.item_id)
         if isinstance(event, ModelResponseToolUseDone):
             self._apply(self._turns.called(event.response_id, event.tool_use))
 
@@ -323,6 +341,8 @@ class RealtimeAgent(Actor):
 
     @receives
     def response_done(self, event: ModelResponseDone) -> None:
+        if event.metadata.get("status") != "cancelled":
+            self._playout.response_done(event.response_id)
         self._apply(self._turns.done(event))
 
     def _passes(self, response_id: str) -> bool:
@@ -355,6 +375,9 @@ class RealtimeAgent(Actor):
 
     @receives
     def request_failed(self, notice: RequestFailed) -> None:
+        if notice.conflict == "item_gone" or is_cutting(notice.request_id):
+            log.debug("%s: an item cannot be cut: %s", self._agent_id, notice.message)
+            return
         self._unacknowledged.pop(notice.request_id, None)
         refusal = _refused(notice.error_type, notice.code, notice.message)
         request = self._replies.refused(notice.request_id, refusal)
@@ -400,6 +423,7 @@ class RealtimeAgent(Actor):
             if isinstance(command, AppendToolResult):  # the new session knows nothing of the call
                 self._unacknowledged[item_id] = as_text_item(item_id, command.name, command.output)
             self.context.tell(self._connection, self._unacknowledged[item_id])
+        self._playout.session_lost()
         self._apply(self._turns.lost())
         self._apply(self._turns.resumed())
 
@@ -429,6 +453,8 @@ class RealtimeAgent(Actor):
                 case Supersede(response_id):
                     for kind in DELTAS:
                         self.context.bus.discard(self._topic(kind), response_id)
+                case Silence(response_id):
+                    self._silence(response_id)
                 case RunTool(use):
                     self._calls.run(use)
                 case AbortTool(call_id):
@@ -437,6 +463,16 @@ class RealtimeAgent(Actor):
                     self._replies.began(requests, response_id)
                 case Ended(requests, metadata):
                     self._replies.ended(requests, metadata)
+
+    def _silence(self, response_id: str | None) -> None:
+        """What was not heard is cut off: with the model, and with whoever plays it still and is not told otherwise."""
+        for heard in self._playout.cut(trio.current_time(), response_id):
+            command = cutting(heard, self.model.capabilities, _new_id)
+            if command is not None:
+                self.context.tell(self._connection, command)
+            if heard.is_told:
+                ids = heard.response_id, heard.item_id
+                self._publish(AgentPlayoutFlush(*ids, heard.heard_ms, self._agent_id, self.name))
 
     def _command(self, command: ModelCommand) -> None:
         if isinstance(command, (AppendText, AppendImage, AppendToolResult)):

@@ -29,7 +29,7 @@ from realtime_actors.events import (
 
 from .late import LateCall, LateCalls
 
-__all__ = ["AbortTool", "Began", "Effect", "Emit", "Ended", "RunTool", "Send", "Supersede", "Turns"]
+__all__ = ["AbortTool", "Began", "Effect", "Emit", "Ended", "RunTool", "Send", "Silence", "Supersede", "Turns"]
 
 # Ids of replies that are over and of calls that were made, so that what comes late or twice is known as such.
 _REMEMBERED = 256
@@ -56,6 +56,13 @@ class Supersede:
     """Take back the deltas of a reply that nobody has read yet."""
 
     response_id: str
+
+
+@attrs.frozen
+class Silence:
+    """Play no more of a reply, or of any of them: what was not heard of it never will be."""
+
+    response_id: str | None = None
 
 
 @attrs.frozen
@@ -88,7 +95,7 @@ class Ended:
     metadata: dict[str, str]
 
 
-Effect = Emit | Send | Supersede | RunTool | AbortTool | Began | Ended
+Effect = Emit | Send | Supersede | Silence | RunTool | AbortTool | Began | Ended
 
 
 @attrs.define
@@ -213,7 +220,7 @@ class Turns:
             if not reply.ended:
                 metadata = {"status": "completed", **event.metadata}
                 if metadata["status"] == "cancelled":
-                    effects += [*self._abandon_calls(reply), Supersede(reply.id)]
+                    effects += [*self._abandon_calls(reply), Silence(reply.id), Supersede(reply.id)]
                 effects += self._end(reply, metadata, event.input_tokens, event.output_tokens)
                 self._last = reply.id
             if not reply.calls:
@@ -261,6 +268,8 @@ class Turns:
                     if notice.request_id and reply.created_by == notice.request_id:
                         self._waiting |= dict.fromkeys(reply.requests)
                         reply.created_by, reply.requests = "", ()
+                return []
+            case "item_gone":
                 return []
             case None:
                 error = AgentError(notice.error_type, notice.code, notice.message, self.agent_id, self.agent_name)
@@ -323,7 +332,7 @@ class Turns:
             if not reply.ended:
                 effects += self._cut(reply, "interrupted", tell_model=True)
             else:
-                effects += [*self._abandon_calls(reply), *_ended(reply.requests, metadata)]
+                effects += [Silence(reply.id), *self._abandon_calls(reply), *_ended(reply.requests, metadata)]
                 self._forget(reply)
         return effects
 
@@ -399,9 +408,9 @@ class Turns:
     # -- the parts
 
     def _supersede_last(self) -> list[Effect]:
-        """The last reply may have been generated faster than it is heard: what is left of it is stale."""
+        """Replies are generated faster than they are heard: what is left of the last one is stale."""
         last, self._last = self._last, None
-        return [] if last is None else [Supersede(last)]
+        return [Silence()] if last is None else [Silence(), Supersede(last)]
 
     def _cut(self, reply: _Reply, reason: str, *, tell_model: bool) -> list[Effect]:
         effects: list[Effect] = []
@@ -409,7 +418,7 @@ class Turns:
             reply.cancel_id = self.new_id()
             effects.append(Send(CancelResponse(reply.cancel_id, reply.id)))
         effects += self._abandon_calls(reply)
-        effects.append(Supersede(reply.id))
+        effects += [Silence(reply.id), Supersede(reply.id)]
         return effects + self._end(reply, {"status": "cancelled", "reason": reason}, 0, 0)
 
     def _give_up_oldest(self) -> list[Effect]:

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 from realtime_actors.agents import frontend_tool, tool
 from realtime_actors.events import (
     AgentEnded,
+    AgentPlayoutFlush,
     AgentReady,
     AgentResponseCreated,
     AgentResponseDone,
@@ -92,6 +93,8 @@ def check(events: Sequence[Any]) -> None:
             case AgentResponseDone(response_id):
                 assert response_id in begun - ended
                 ended.add(response_id)
+            case AgentPlayoutFlush(response_id):
+                assert response_id in ended
             case AgentResponseToolResult(result):
                 results.append(result.id)
             case _:

@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from realtime_actors.agents.turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Supersede, Turns
+from realtime_actors.agents.turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Silence, Supersede, Turns
 from realtime_actors.events import (
     AgentError,
     AgentResponseCreated,
@@ -118,6 +118,8 @@ class AnyOrder(RuleBasedStateMachine):
                 self.running[use.id] = use
             case AbortTool(call_id):
                 del self.running[call_id]
+            case Silence(response_id):
+                assert response_id is None or response_id in self.begun
             case Began(requests, response_id):
                 assert response_id in self.begun - self.ended
                 assert not self.requests_ended & set(requests), "a reply went on for somebody whose reply was over"
