@@ -4,15 +4,16 @@
 
     RealtimeError
     └── AgentsError
-        ├── InvalidTool         a function cannot be a tool as it is declared
-        ├── InvalidMemory       a bound of what is remembered makes no sense
-        ├── InvalidArguments    the model called a tool with arguments that do not fit
-        └── ReplyFailed         a reply that was asked for did not come about
+        ├── InvalidTool           a function cannot be a tool as it is declared
+        ├── InvalidMemory         a bound of what is remembered makes no sense
+        ├── InvalidTurnDetection  a setting of `LocalVAD` is wrong, or the model cannot do with it
+        ├── InvalidArguments      the model called a tool with arguments that do not fit
+        └── ReplyFailed           a reply that was asked for did not come about
 """
 
 from realtime_actors.actors.errors import RealtimeError
 
-__all__ = ["AgentsError", "InvalidArguments", "InvalidMemory", "InvalidTool", "ReplyFailed"]
+__all__ = ["AgentsError", "InvalidArguments", "InvalidMemory", "InvalidTool", "InvalidTurnDetection", "ReplyFailed"]
 
 
 class AgentsError(RealtimeError):
@@ -29,6 +30,10 @@ class InvalidArguments(AgentsError):
 
 class InvalidMemory(AgentsError, ValueError):
     """A bound of a `Memory` makes no sense; the message says which."""
+
+
+class InvalidTurnDetection(AgentsError, ValueError):
+    """A setting of `LocalVAD` is wrong, or the model does not work without its own; the message says what to do."""
 
 
 class ReplyFailed(AgentsError):

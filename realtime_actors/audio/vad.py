@@ -79,14 +79,24 @@ class VoiceActivityDetector:
         self._now_ms = 0  # the end of the last frame judged
         self._floor_ms = 0  # no speech begins before this: it belongs to the turn before
         self._speaking = False
-        self._voiced_ms = 0  # while silent: voice heard, less the gaps in it
-        self._onset_ms = 0  # while silent: where that voice began
+        self._voiced_ms = 0  # voice heard; while silent, less the gaps in it
+        self._onset_ms = 0  # where that voice began
         self._last_voice_ms = 0  # while speaking: the end of the last voiced frame
 
     @property
     def speaking(self) -> bool:
         """Whether speech has started and not yet stopped."""
         return self._speaking
+
+    @property
+    def voice_ms(self) -> int:
+        """How much voice there is in the speech that goes on, in ms; while only suspected, less the gaps in it."""
+        return self._voiced_ms
+
+    @property
+    def voice_since_ms(self) -> int | None:
+        """Where that voice began, in ms of audio received; `None` while there is none."""
+        return self._onset_ms if self._voiced_ms else None
 
     @property
     def received_ms(self) -> float:
@@ -138,6 +148,7 @@ class VoiceActivityDetector:
 
     def _while_speaking(self, voiced: bool) -> SpeechStopped | None:
         if voiced:
+            self._voiced_ms += _FRAME_MS
             self._last_voice_ms = self._now_ms
             return None
         if self._now_ms - self._last_voice_ms < self._silence_ms:
