@@ -12,8 +12,8 @@ PACKAGE = Path(realtime_actors.__file__).parent
 
 LAYERS = [
     "actors",
-    "telemetry",
     "events",
+    "telemetry",
     "audio",
     "transports",
     "providers",
@@ -32,7 +32,6 @@ FORBIDDEN = {
     # Providers and simulators are checks of each other: what they shared would be checked by nobody.
     "simulators": {"telemetry", "events", "providers", "agents", "rooms", "gateway"},
     # The kernel's neighbours that know nothing of each other.
-    "events": {"telemetry"},
     "audio": {"telemetry", "events"},
     "transports": {"telemetry", "events", "audio"},
 }
