@@ -24,6 +24,7 @@ from realtime_actors import (
     ClientAudioCommit,
     ClientEvent,
     ClientImageAppend,
+    ClientPlayoutUpdate,
     ClientResponseCancel,
     ClientResponseCreate,
     ClientSessionCreate,
@@ -60,7 +61,9 @@ class Recorder(Actor):
         await trio.to_thread.run_sync(self._file.close)
 
     @receives(lane="control")  # as the agent does: a cancel does not wait behind audio
-    def heard_first(self, event: ClientResponseCancel | ClientResponseCreate | ClientTextAppend) -> Forward:
+    def heard_first(
+        self, event: ClientResponseCancel | ClientPlayoutUpdate | ClientResponseCreate | ClientTextAppend
+    ) -> Forward:
         return self._pass_on(event)
 
     @receives

@@ -23,6 +23,9 @@ MOST_ITEMS = 64
 _LOOK_MS = 200
 """The clock is looked at for each so much audio, not for each piece of it."""
 
+_FUZZ = 1e-6
+"""Milliseconds that are lost in calculating with seconds."""
+
 _CUT = "cut_"
 """How ids of requests begin that cut what was not heard."""
 
@@ -67,15 +70,18 @@ class _Item:
     def received_ms(self) -> float:
         return duration_ms(self.size, self.rate)
 
-    def place(self, now: float, last: int = 0) -> None:
-        """What came since the last look is played after what came before it, its `last` bytes not before now."""
-        size = self.size
+    def place(self) -> None:
+        """What came since the last look is played after what came before it."""
+        self.ends += (self.size - self.placed) / (2 * self.rate)
+        self.placed = self.size
+
+    def look(self, last: int, now: float) -> None:
+        """The same, and its `last` bytes, which came now, are not played before now."""
+        self.place()
         in_a_second = 2 * self.rate
-        after = self.ends + (size - self.placed) / in_a_second
-        from_now = now + last / in_a_second
-        self.ends = after if after > from_now else from_now
-        self.placed = size
-        self.look_at = size + in_a_second * _LOOK_MS // 1000
+        earliest = now + last / in_a_second
+        self.ends = max(self.ends, earliest)
+        self.look_at = self.size + in_a_second * _LOOK_MS // 1000
 
     def heard_ms(self, now: float) -> float:
         """What is placed, but for what will be played after now."""
@@ -106,7 +112,7 @@ class Playout:
 
     def look(self, size: int, now: float) -> None:
         """What was received last, of this size, came at this time."""
-        self._last.place(now, size)
+        self._last.look(size, now)
 
     def item_done(self, item_id: str) -> None:
         """The provider has no more of this item."""
@@ -135,19 +141,19 @@ class Playout:
         item = self._items.get(item_id)
         if item is None or played_ms < item.reported_ms:
             return
-        item.place(now)
-        received_ms = item.received_ms
-        item.reported_ms = min(played_ms, int(received_ms))
-        item.is_held = not playing and item.reported_ms < int(received_ms)
-        later = now + max(0.0, received_ms - played_ms) / 1000 - item.ends
-        before = True
-        for each in self._items.values():
-            before = before and each is not item
-            if before:  # it has been played, or passed over
-                each.ends = min(each.ends, now)
-                each.is_held = False
-            else:
-                each.ends += later
+        items = list(self._items.values())
+        position = items.index(item)
+        if any(each.reported_ms for each in items[position + 1 :]):
+            return
+        for each in items[:position]:  # it has been played, or passed over
+            each.place()
+            each.ends, each.is_held = min(each.ends, now), False
+        item.place()
+        item.reported_ms = min(played_ms, int(item.received_ms))
+        item.is_held = not playing and item.reported_ms < int(item.received_ms)
+        moved = now + (item.received_ms - item.reported_ms) / 1000 - item.ends
+        for each in items[position:]:
+            each.ends += moved
 
     def cut(self, now: float, response_id: str | None = None) -> list[Heard]:
         """What is not heard yet of this reply, or of all, is played no more. Returns what was, of each such item.
@@ -158,7 +164,7 @@ class Playout:
         removed = 0.0
         is_silent = False
         for item in list(self._items.values()):
-            item.place(now)
+            item.place()
             item.ends -= removed
             received_ms = item.received_ms
             heard_ms = 0.0 if is_silent else item.heard_ms(now)
@@ -169,8 +175,9 @@ class Playout:
             del self._items[item.item_id]
             removed += (received_ms - heard_ms) / 1000
             if not (is_heard and item.is_complete):
+                whole_ms = int(received_ms)
                 ids = item.response_id, item.item_id
-                cut.append(Heard(*ids, int(heard_ms), int(received_ms), item.is_told, item.is_kept))
+                cut.append(Heard(*ids, min(int(heard_ms + _FUZZ), whole_ms), whole_ms, item.is_told, item.is_kept))
         if self._last.item_id not in self._items:
             self._last = _NOTHING
         return cut
@@ -181,7 +188,8 @@ class Playout:
             item = _Item(event.response_id, event.item_id, event.format.rate)
             if self._items:
                 before = self._items[next(reversed(self._items))]
-                item.ends = before.ends + duration_ms(before.size - before.placed, before.rate) / 1000
+                before.place()
+                item.ends = before.ends
             self._items[event.item_id] = item
             if len(self._items) > MOST_ITEMS:
                 del self._items[next(iter(self._items))]

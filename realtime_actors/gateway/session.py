@@ -19,6 +19,7 @@ from realtime_actors.events import (
     AgentTurnMeasured,
     ClientAudioAppend,
     ClientEvent,
+    ClientPlayoutUpdate,
     ClientResponseCancel,
     ClientSessionCreate,
     ClientSessionEnd,
@@ -178,7 +179,7 @@ class FrontendSession(Actor):
             await trio.lowlevel.checkpoint()
 
     async def _decode(self, frame: str | bytes) -> ClientEvent | None:
-        """The frame's event; None when it is dealt with already: one that is no event, or a cancel."""
+        """The frame's event; None when it is dealt with already: one that is no event, or one that does not wait."""
         if len(frame) < _LARGE_FRAME:
             return self._decode_now(frame)
         # Shielded, since the frame would be lost: those that are before it have but milliseconds of work each.
@@ -195,8 +196,8 @@ class FrontendSession(Actor):
         except DecodeError as error:
             self._complain(str(error))
             return None
-        if isinstance(event, ClientResponseCancel):
-            self._cancel(event)
+        if isinstance(event, ClientResponseCancel | ClientPlayoutUpdate):
+            self._pass_at_once(event)
             return None
         return event
 
@@ -209,14 +210,15 @@ class FrontendSession(Actor):
             case _:
                 await self._forward(event)
 
-    def _cancel(self, event: ClientResponseCancel) -> None:
+    def _pass_at_once(self, event: ClientResponseCancel | ClientPlayoutUpdate) -> None:
+        """A cancel, and how much was heard before it, whatever else waits."""
         try:
             if self._agent is not None:
                 self._agent.tell(event)
-            elif not self._is_open:
+            elif not self._is_open and isinstance(event, ClientResponseCancel):  # the last of a reply is heard after it
                 self._error("no_session", _CREATE_FIRST)
         except MailboxFull:
-            self._error("agent_busy", "too many cancels at once: the agent has not got to the last ones yet")
+            self._error("agent_busy", "too many cancels at once: the agent has not got to the last ones yet", audio=True)
 
     async def _forward(self, event: ClientEvent) -> None:
         agent = self._agent

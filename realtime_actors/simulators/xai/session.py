@@ -293,8 +293,12 @@ class Session:
         item = self._history.find(item_id)
         if item.wire.get("role") != "assistant":
             raise Rejected(None, "Only model output audio messages can be truncated", "item_id")
+        if audio_end_ms > item.audio_ms:
+            words = f"Audio content of {item.audio_ms:.0f}ms is already shorter than {audio_end_ms}ms"
+            raise Rejected("invalid_value", words, "audio_end_ms")
         if item.audio_ms:
-            item.text = item.text[: round(len(item.text) * min(1.0, audio_end_ms / item.audio_ms))]
+            item.text = item.text[: round(len(item.text) * audio_end_ms / item.audio_ms)]
+            item.audio_ms = audio_end_ms
         where: Json = {"item_id": item_id, "content_index": content_index, "audio_end_ms": audio_end_ms}
         return [self._send("conversation.item.truncated", **where)]
 
