@@ -24,6 +24,8 @@ class AudioIn:
 
     model: Model
     new_id: Callable[[], str]
+    is_unanswered: bool = attrs.field(init=False, default=False)
+    """Whether audio has come since the last reply began."""
     _resampler: Resampler | None = attrs.field(init=False, default=None)
 
     def convert(self, event: ClientAudioAppend) -> bytes:
@@ -41,9 +43,15 @@ class AudioIn:
         """The end of the stream, which was held back."""
         return self._resampler.flush() if self._resampler is not None else b""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no turn of the user's is open, as far as that is known here: where the frontend ends the turns."""
+        return not (self.is_unanswered and isinstance(self.model.turn_detection, Manual))
+
     def append(self, event: ClientAudioAppend) -> list[AppendAudio | CommitAudio]:
         """Audio comes, and goes to the model. Raises as `convert` does."""
         audio = self.convert(event)
+        self.is_unanswered = True
         return [AppendAudio(audio)] if audio else []
 
     def commit(self) -> list[AppendAudio | CommitAudio]:

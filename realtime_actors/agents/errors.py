@@ -7,13 +7,24 @@
         ├── InvalidTool           a function cannot be a tool as it is declared
         ├── InvalidMemory         a bound of what is remembered makes no sense
         ├── InvalidTurnDetection  a setting of `LocalVAD` is wrong, or the model cannot do with it
+        ├── NoModelLeft           every model of the agent has given up; __cause__ is why the last one has
         ├── InvalidArguments      the model called a tool with arguments that do not fit
         └── ReplyFailed           a reply that was asked for did not come about
 """
 
+from collections.abc import Sequence
+
 from realtime_actors.actors.errors import RealtimeError
 
-__all__ = ["AgentsError", "InvalidArguments", "InvalidMemory", "InvalidTool", "InvalidTurnDetection", "ReplyFailed"]
+__all__ = [
+    "AgentsError",
+    "InvalidArguments",
+    "InvalidMemory",
+    "InvalidTool",
+    "InvalidTurnDetection",
+    "NoModelLeft",
+    "ReplyFailed",
+]
 
 
 class AgentsError(RealtimeError):
@@ -34,6 +45,14 @@ class InvalidMemory(AgentsError, ValueError):
 
 class InvalidTurnDetection(AgentsError, ValueError):
     """A setting of `LocalVAD` is wrong, or the model does not work without its own; the message says what to do."""
+
+
+class NoModelLeft(AgentsError):
+    """Every model of the agent has given up. `causes` are their names, in order, and why."""
+
+    def __init__(self, causes: Sequence[tuple[str, BaseException]]) -> None:
+        super().__init__("no model is left: " + "; ".join(f"{name}: {cause}" for name, cause in causes))
+        self.causes = tuple(causes)
 
 
 class ReplyFailed(AgentsError):

@@ -114,6 +114,10 @@ class Playout:
         """What was received last, of this size, came at this time."""
         self._last.look(size, now)
 
+    def is_playing(self, now: float) -> bool:
+        """Whether something of what was received is still to be heard."""
+        return any(item.ends > now for item in self._items.values())
+
     def item_done(self, item_id: str) -> None:
         """The provider has no more of this item."""
         item = self._items.get(item_id)

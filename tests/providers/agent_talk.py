@@ -24,7 +24,14 @@ from realtime_actors.events import (
 from realtime_actors.providers import RealtimeModel
 from realtime_actors.simulators import buzz
 from realtime_actors.simulators.server import Simulator
-from realtime_actors.testing import Failures, Probe, RecordingTransport, open_test_runtime
+from realtime_actors.testing import (
+    Failures,
+    Fault,
+    FaultyTransport,
+    Probe,
+    RecordingTransport,
+    open_test_runtime,
+)
 from realtime_actors.transports import Address, MemoryTransport, default_transport
 
 __all__ = ["PAUSE", "SPEECH", "Talk", "audio_of", "get_weather", "of", "statuses", "talking"]
@@ -72,8 +79,10 @@ class Talk:
 
     def drop(self) -> None:
         """Break the connection, as a network does."""
-        assert isinstance(self.transport.inner, MemoryTransport)
-        assert self.transport.inner.drop_connections() == 1
+        network = self.transport.inner
+        network = network.inner if isinstance(network, FaultyTransport) else network
+        assert isinstance(network, MemoryTransport)
+        assert network.drop_connections() >= 1
 
 
 @asynccontextmanager
@@ -84,25 +93,31 @@ async def talking(
     tools: Sequence[Tool] = (),
     sockets: bool = False,
     failures: Failures | None = None,
+    faults: Sequence[Fault] = (),
+    **options: Any,
 ) -> AsyncGenerator[Talk]:
-    """An agent that is ready. `model` is told to be at `ws://memory/...`, wherever the simulator is."""
+    """An agent that is ready. `model` is told to be at `ws://memory/...`, wherever the simulator is.
+
+    `faults` befall its network, `options` are the agent's.
+    """
     async with (
-        _serving(simulator, model, sockets) as (reached, transport),
+        _serving(simulator, model, sockets, faults) as (reached, transport),
         open_test_runtime(failures=failures) as runtime,
     ):
         probe = await Probe.spawn(runtime, within=60, capacity=10_000)
         probe.subscribe("agents.friday.>")
-        prototype = RealtimeAgent("Friday", "Be brief.", reached, tools, transport=transport)
+        prototype = RealtimeAgent("Friday", "Be brief.", reached, tools, transport=transport, **options)
         agent = await runtime.spawn(prototype, name="friday")
         yield Talk(agent, probe, transport)
 
 
 @asynccontextmanager
 async def _serving(
-    simulator: Simulator, model: RealtimeModel, sockets: bool
+    simulator: Simulator, model: RealtimeModel, sockets: bool, faults: Sequence[Fault]
 ) -> AsyncGenerator[tuple[RealtimeModel, RecordingTransport]]:
     if not sockets:
-        yield model, RecordingTransport(MemoryTransport(simulator.respond))
+        network = MemoryTransport(simulator.respond)
+        yield model, RecordingTransport(FaultyTransport(network, faults) if faults else network)
         return
     async with trio.open_nursery() as nursery:
         address: Address = await nursery.start(simulator.serve)
