@@ -61,6 +61,6 @@ class LateCalls:
         return [call.use for call in self._calls.values()]
 
 
-def as_text_item(item_id: str, call: str, output: str) -> AppendText:
+def as_text_item(item_id: str, call: str, output: str, call_id: str = "") -> AppendText:
     """A result for a session in which there was no such call."""
-    return AppendText(item_id, f"[The tool {call}, called before, has finished. Its result: {output}]")
+    return AppendText(item_id, f"[The tool {call}, called before, has finished. Its result: {output}]", call_id)

@@ -148,6 +148,12 @@ class Conversation:
         match command:
             case AppendText(item_id, text):
                 self._add(UserText(item_id, text))
+            case AppendText(item_id, text, call_id):
+                call = next((each for each in self.items if call_id_of(each) == call_id), None)
+                if isinstance(call, ToolCallItem):
+                    self._add(ToolResultItem(item_id, call_id, call.name, text))
+                else:
+                    self._add(Note(item_id, text))
             case AppendImage(item_id, image, media_type):
                 self._add(UserImage(item_id, media_type, len(image), Blob(data=image)))
             case AppendToolResult(item_id, call_id, name, output):
@@ -201,6 +207,8 @@ class Conversation:
                 self._reply_known(response_id, item_id, transcript)
             case AgentResponseToolUseDone(_, item_id, use):
                 self._add(ToolCallItem(item_id, use.id, use.name, use.raw_input or "{}"))
+            case AgentResponseToolResult(ToolResult(id=call_id, output=str() as output)):
+                self._result_known(call_id, output)
             case AgentResponseDone(response_id=response_id, metadata=metadata):
                 self._reply_ended(response_id, metadata.get("status") == "completed")
             case _:
@@ -325,6 +333,15 @@ class Conversation:
         transcript = self._bounded(transcript)
         entry.words = [transcript]
         self._grow(entry, len(transcript) - entry.size)
+
+    def _result_known(self, call_id: str, output: str) -> None:
+        """The result itself, where the model was told it in words."""
+        for entry in reversed(self._entries):
+            if isinstance(entry.item, ToolResultItem) and entry.item.call_id == call_id:
+                output = self._bounded(output)
+                entry.item = attrs.evolve(entry.item, output=output)
+                self._grow(entry, len(output) - entry.size)
+                return
 
     def _reply_ended(self, response_id: str, completed: bool) -> None:
         for entry in list(self._entries):

@@ -73,10 +73,14 @@ class CommitAudio:
 
 @attrs.frozen
 class AppendText:
-    """A message of the user in text. It asks for no reply."""
+    """A message of the user in text. It asks for no reply.
+
+    With a `call_id` it is the result of that call, in words for a session that knows nothing of the call.
+    """
 
     item_id: str
     text: str
+    call_id: str = ""
 
 
 @attrs.frozen

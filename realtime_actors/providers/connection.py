@@ -443,14 +443,26 @@ class ProviderConnection(Actor):
         return None
 
     async def _begin(self, line: Line) -> None:
-        """The session is ready."""
+        """The session is ready, once it has been told what was said before it."""
+        # A wire that has forgotten the session names another at once.
+        remembers = bool(line.handle) and self._handle == line.handle
+        if not line.seeded and line.awaited is not None:
+            line.seeded = True
+            history = line.awaited.since if remembers else line.awaited.history
+            try:
+                for frame in line.protocol.seed(history):
+                    await line.socket.send(frame)
+            except ConnectionClosed:
+                return  # whoever reads from it sees that as well
+            if line.awaited is not self._configuration:  # it was changed meanwhile
+                line.accepted = True
+                await self._send_configuration(line)
+                return
         model = self.model
         line.accept(model.session_limit, model.reconnection.rotate_ahead, self._limit_reached)
         self._number += 1
         self._ready.set()
         rotated, self._rotates = self._rotates, False
-        # A wire that has forgotten the session names another at once.
-        remembers = bool(line.handle) and self._handle == line.handle
         dropped_ms = self._outbox.take_dropped_ms()
         await self._inform(ConnectionReady(self._number, remembers, rotated, dropped_ms))
         if self._outbox:

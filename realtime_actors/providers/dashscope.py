@@ -142,6 +142,7 @@ class DashScopeRealtimeModel(RealtimeModel):
             manual_turns=True,
             image_types=frozenset({"image/jpeg"}),
             largest_image=LARGEST_IMAGE,
+            history="instructions",
         )
 
     def endpoint(self) -> str:

@@ -8,7 +8,7 @@ that comes before a commit has been processed is lost without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -24,6 +24,7 @@ from realtime_actors.events import (
     Configure,
     CreateResponse,
     DeleteItem,
+    HistoryItem,
     ItemAdded,
     ModelCommand,
     ModelError,
@@ -37,6 +38,7 @@ from realtime_actors.events import (
 )
 
 from .calls import forget_oldest
+from .history import with_history
 from .json_wire import Decoded, Message, as_list, as_object, as_text, need_object, need_text
 from .model import Manual, RealtimeModel
 from .openai_protocol import MOST_SENT_ITEMS, Conflict, Encoded, OpenAIProtocol
@@ -84,6 +86,7 @@ class DashScopeProtocol(OpenAIProtocol):
     __slots__ = (
         "_after_result",
         "_answering",
+        "_before",
         "_committed_item",
         "_committing",
         "_heard",
@@ -96,6 +99,7 @@ class DashScopeProtocol(OpenAIProtocol):
 
     def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
         super().__init__(model, session)
+        self._before: tuple[HistoryItem, ...] | None = None  # what was said before this socket
         self._waiting: dict[str, _Sent] = {}
         self._committing = ""  # the request to commit that has not been processed
         self._committed_item = ""
@@ -133,9 +137,18 @@ class DashScopeProtocol(OpenAIProtocol):
                 return []  # the wire's cancel names no response: it would stop the next one
             case CreateResponse() if self._answering in self._live:
                 return []  # the server has replied to the result by itself: see `_already_active`
+            case Configure(instructions=instructions):
+                if self._before is None:
+                    self._before = command.history
+                # An assistant's items cannot be created: what was said stands in the instructions, in all of them.
+                command = attrs.evolve(command, instructions=with_history(instructions, self._before))
+                self._remember(command)
             case _:
                 self._remember(command)
         return super().encode(command)
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[str | bytes]:
+        return []
 
     def _command(self, command: Encoded) -> Message:  # noqa: PLR0911 - one for each command
         match command:
@@ -437,7 +450,5 @@ def _create(item_id: str, item: Message) -> Message:
     return {"type": "conversation.item.create", "event_id": item_id, "item": item}
 
 
-def _failed(
-    request_id: str, error: ModelError, conflict: Conflict | None = None
-) -> RequestFailed:
+def _failed(request_id: str, error: ModelError, conflict: Conflict | None = None) -> RequestFailed:
     return RequestFailed(request_id, error.error_type, error.code, error.message, conflict)

@@ -128,6 +128,7 @@ class GeminiRealtimeModel(RealtimeModel):
             manual_turns=True,
             image_types=frozenset({"image/jpeg", "image/png"}),
             resumption=self.session_resumption,
+            history="turns",
         )
 
     @property
@@ -160,6 +161,14 @@ class GeminiRealtimeModel(RealtimeModel):
     def updates_context(self) -> bool:
         """Whether instructions and tools can change in mid-session, which is documented for Gemini 3.8 Live."""
         return self._name.startswith("gemini-3.8")
+
+    @property
+    def takes_history_first(self) -> bool:
+        """Whether `clientContent` is what was said before, if `setup` announces that (`historyConfig`).
+
+        Of Gemini 3 this is the one use of `clientContent` that is certain; no document says that 2.5 has it.
+        """
+        return self._name.startswith("gemini-3")
 
     @property
     def _name(self) -> str:
@@ -212,6 +221,8 @@ class GeminiRealtimeModel(RealtimeModel):
             setup["outputAudioTranscription"] = {}
         if self.context_window_compression:
             setup["contextWindowCompression"] = {"slidingWindow": {}}
+        if self.takes_history_first and configure.history and not configure.handle:
+            setup["historyConfig"] = {"initialHistoryInClientContent": True}
         if self.resumes:
             setup["sessionResumption"] = {"handle": configure.handle} if configure.handle else {}
         setup = merged(setup, self.extra)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import attrs
 import msgspec
 import orjson
 
@@ -28,6 +29,7 @@ from realtime_actors.events import (
     Configure,
     CreateResponse,
     DeleteItem,
+    HistoryItem,
     ItemAdded,
     ModelCommand,
     ModelError,
@@ -46,7 +48,9 @@ from realtime_actors.events import (
 
 from .gemini_asking import Asking, refused
 from .gemini_hearing import Hearing
+from .gemini_history import turns_of
 from .gemini_reply import Reply, ending
+from .history import with_history
 from .json_wire import Decoded, JSONProtocol, Message, as_count, as_list, as_object, as_text, dump
 
 if TYPE_CHECKING:
@@ -97,6 +101,7 @@ class GeminiProtocol(JSONProtocol):
     __slots__ = (
         "_asked",
         "_asking",
+        "_before",
         "_configuration",
         "_count",
         "_gemini",
@@ -105,6 +110,7 @@ class GeminiProtocol(JSONProtocol):
         "_name",
         "_pushed",
         "_reply",
+        "_seeded",
         "_stale",
         "_unsaved",
         "_usage",
@@ -118,6 +124,8 @@ class GeminiProtocol(JSONProtocol):
         self._asking = Asking(model.model_name, model.is_manual, model.sends_realtime_text, model.input_rate)
         self._hearing = Hearing(self._new_id)
         self._configuration: Configure | None = None
+        self._before: tuple[HistoryItem, ...] = ()  # what was said before this socket and stands in the instructions
+        self._seeded = False  # whether we told what was said before, and no reply has begun since
         self._reply: Reply | None = None
         self._asked = False  # whether a reply was asked for that has not begun
         self._stale = False  # whether the turn that comes in is one that is over here
@@ -157,6 +165,10 @@ class GeminiProtocol(JSONProtocol):
 
     def _configure(self, command: Configure) -> list[str | bytes]:
         """The setup, which may be sent only once; later, what has changed."""
+        if self._configuration is None:
+            # `clientContent` may be refused in a session that is gone on with, so that what it misses stands here.
+            self._before = command.since if command.handle else ()
+        command = attrs.evolve(command, instructions=with_history(command.instructions, self._before))
         before, self._configuration = self._configuration, command
         if before is None:
             return [dump({"setup": self._gemini.setup(command)})]
@@ -172,6 +184,14 @@ class GeminiProtocol(JSONProtocol):
         if command.tools != before.tools:
             update["tools"] = {"tools": self._gemini.tools(command)}
         return [dump({"contextUpdate": update})] if update else []
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[str | bytes]:
+        if not history or self._configuration is None or self._configuration.handle:
+            return []
+        self._seeded = True
+        # What is announced as history is closed by this, and not replied to; otherwise it stays open for what comes.
+        content = {"turns": turns_of(history), "turnComplete": self._gemini.takes_history_first}
+        return [dump({"clientContent": content})]
 
     def _cancel(self, command: CancelResponse) -> None:
         """There is no word for it: the rest of the turn is passed over, and whatever is said next interrupts it."""
@@ -287,7 +307,7 @@ class GeminiProtocol(JSONProtocol):
         """The reply that comes in; it begins by whatever comes first of it."""
         if self._reply is not None:
             return [], self._reply
-        self._asked, self._unsaved = False, True
+        self._asked, self._unsaved, self._seeded = False, True, False
         self._reply = Reply(self._new_id("resp"), self._new_id("item"))
         said = self._hearing.stopped(self._asking.position_ms)
         said += [ItemAdded(item_id) for item_id in self._asking.arrived()]
@@ -406,20 +426,19 @@ class GeminiProtocol(JSONProtocol):
         if value.get("resumable") is not True or not handle or len(handle) > LONGEST_HANDLE:
             return []
         self._unsaved = False
-        return [SessionResumable(handle)]
+        # One that comes before the first reply may be of before we told what was said: a new session is told it again.
+        return [] if self._seeded else [SessionResumable(handle)]
 
     def _go_away(self, value: Message) -> Decoded:
-        left = as_text(value.get("timeLeft"))[:40]
-        self._leaving = f"the server ends the connection in {left}" if left else "the server ends the connection soon"
-        return []
+        left_ms = _milliseconds(as_text(value.get("timeLeft")))
+        left = UNTOLD_NOTICE if left_ms is None else left_ms / 1000
+        return [SessionEnding(left, f"the server ends the connection in {left:g} s")]
 
-    def _leave(self, words: str) -> Decoded:
-        """The session moves on between two turns, when nothing would be lost; at the latest the server ends it."""
+    @property
+    def settled(self) -> bool:
+        """Whether the handle is newer than all that was said: a session that goes on from an older one knows less."""
         saved = not self._unsaved or not self._gemini.resumes
-        if self._asked or self._stale or self._asking.owes_results or self._hearing.is_open or not saved:
-            return []
-        self._leaving = None
-        return [SessionExpired(words)]
+        return saved and not (self._stale or self._asking.owes_results or self._hearing.is_open)
 
     readers: ClassVar[Mapping[str, Callable[[Any, Message], Decoded]]] = {
         "setupComplete": _setup_complete,

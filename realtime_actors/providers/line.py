@@ -55,6 +55,8 @@ class Line:
     """While the session is not ready: the configuration that the provider must accept."""
     accepted: bool = False
     """Whether the provider has accepted the session, be it with a configuration that was changed since."""
+    seeded: bool = False
+    """Whether it has been told what was said before it."""
     ready: bool = False
     standby: Standby | None = None
     """The socket that follows it."""

@@ -30,6 +30,7 @@ class OpenAIBetaProtocol(OpenAIProtocol):
     __slots__ = ()
 
     speech = "response.audio.delta"
+    words = "text"
 
     decoders: ClassVar[Mapping[str, Callable[[Any, Message], Decoded]]] = {
         **OpenAIProtocol.decoders,

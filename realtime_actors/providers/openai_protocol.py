@@ -7,7 +7,7 @@ order of events, which fields are null) is as seen on real sessions of July to S
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -24,6 +24,7 @@ from realtime_actors.events import (
     Configure,
     CreateResponse,
     DeleteItem,
+    HistoryItem,
     ItemAdded,
     ModelCommand,
     ModelError,
@@ -59,6 +60,7 @@ from .json_wire import (
     need_text,
 )
 from .model import RealtimeModel
+from .openai_history import item_of, wire_id
 
 __all__ = ["OpenAIProtocol"]
 
@@ -122,6 +124,8 @@ class OpenAIProtocol(JSONProtocol):
     __slots__ = ("_calls", "_ended", "_format", "_sent", "_session")
 
     speech: ClassVar[str] = "response.output_audio.delta"
+    words: ClassVar[str] = "output_text"
+    """What a text of the assistant's is called in an item."""
 
     def __init__(self, model: RealtimeModel, session: Callable[[Configure], Message]) -> None:
         super().__init__(model)
@@ -192,6 +196,15 @@ class OpenAIProtocol(JSONProtocol):
             lost = forget_oldest(self._sent)
             logger.warning("%s has not acknowledged item %s for long: it is given up", self._model.provider, lost)
         return {"type": "conversation.item.create", "event_id": item_id, "item": {"id": item_id, **item}}
+
+    def seed(self, history: Sequence[HistoryItem]) -> list[str | bytes]:
+        frames: list[str | bytes] = []
+        for each in history:
+            item = item_of(each, words=self.words, images=self._model.capabilities.images)
+            if item is not None:
+                create = {"type": "conversation.item.create", "event_id": each.id}
+                frames.append(dump({**create, "item": {"id": wire_id(each.id), **item}}))
+        return frames
 
     # From the provider
 

@@ -43,7 +43,14 @@ OutputModality = Literal["audio", "text"]
 ToolChoice = Literal["auto", "none", "required"]
 
 _CAPABILITIES = Capabilities(
-    text=True, images=True, tools=True, cancel=True, truncate=True, delete=True, manual_turns=True
+    text=True,
+    images=True,
+    tools=True,
+    cancel=True,
+    truncate=True,
+    delete=True,
+    manual_turns=True,
+    history="items",
 )
 
 

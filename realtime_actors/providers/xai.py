@@ -100,6 +100,7 @@ class XAIRealtimeModel(RealtimeModel):
             truncate=True,
             manual_turns=True,
             resumption=self.session_resumption,
+            history="items",
         )
 
     def endpoint(self) -> str:

@@ -11,7 +11,7 @@ from every other provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -26,6 +26,7 @@ from realtime_actors.events import (
     Configure,
     CreateResponse,
     DeleteItem,
+    HistoryItem,
     ItemAdded,
     ModelCommand,
     ModelInputTranscriptionDelta,
@@ -36,12 +37,16 @@ from realtime_actors.events import (
     RequestFailed,
     SessionConfigured,
     SessionResumable,
+    ToolResultItem,
     TruncateItem,
+    UserSpeech,
+    UserText,
 )
 
 from .calls import forget_oldest
 from .json_wire import Decoded, Message, as_list, as_object, as_text, dump, need_object, need_text
 from .model import Manual, RealtimeModel
+from .openai_history import wire_id
 from .openai_protocol import CONFLICTS, OpenAIProtocol
 
 __all__ = ["XAIProtocol"]
@@ -124,6 +129,12 @@ class XAIProtocol(OpenAIProtocol):
                 pass
         return super().encode(command)
 
+    def seed(self, history: Sequence[HistoryItem]) -> list[str | bytes]:
+        for item in history:  # their echoes come before those of what is sent next, and may have other ids
+            if isinstance(item, UserText | UserSpeech | ToolResultItem):
+                self._sent[wire_id(item.id)] = item.call_id if isinstance(item, ToolResultItem) else ""
+        return super().seed(history)
+
     def _ask(self, command: CreateResponse) -> list[Message]:
         """The frames that ask for a reply."""
         self._request = command.request_id
@@ -167,7 +178,7 @@ class XAIProtocol(OpenAIProtocol):
 
     def _conversation_created(self, message: Message) -> Decoded:
         conversation_id = as_text(as_object(message.get("conversation")).get("id"))
-        return [SessionResumable(conversation_id)] if self._resumes and conversation_id else []
+        return [SessionResumable(conversation_id, live=True)] if self._resumes and conversation_id else []
 
     def _configured(self, message: Message) -> Decoded:
         self._configuring = ""

@@ -112,7 +112,7 @@ class TestSequences:
     def test_handshake(self, protocol: XAIProtocol) -> None:
         assert decode(protocol, *FRAMES["handshake"]) == [
             ModelSessionCreated("274d45b6e5e84b8ab8da2235d5e6aa6d"),
-            SessionResumable("32be8fff-85d4-49cf-8297-000000000001"),
+            SessionResumable("32be8fff-85d4-49cf-8297-000000000001", live=True),
             SessionConfigured(),
         ]
         assert protocol.unknown == {}
