@@ -27,7 +27,7 @@ class LateCall:
         if self.is_known:
             return AppendToolResult(item_id, self.use.id, self.use.name, output)
         arguments = self.use.raw_input or msgspec.json.encode(self.use.input).decode()
-        return as_text_item(item_id, f"{self.use.name}({arguments})", output)
+        return as_text_item(item_id, f"{self.use.name}({arguments})", output, self.use.id)
 
 
 @attrs.define

@@ -14,6 +14,7 @@ from realtime_actors.events import (
     AgentInputTranscriptionDone,
     AgentResponseAudioTranscriptDone,
     AgentResponseDone,
+    AgentResponseToolResult,
     AgentResponseToolUseDone,
     AgentSpeech,
     AppendImage,
@@ -24,6 +25,7 @@ from realtime_actors.events import (
     Note,
     ServerEvent,
     ToolCallItem,
+    ToolResult,
     ToolResultItem,
     UserImage,
     UserSpeech,
@@ -83,6 +85,10 @@ class Seed:
     """Those of the items that a session does not know which the provider goes on with."""
     complete: bool = True
     """Whether that is all that was said: nothing is left out for its length, no picture and no speech without words."""
+
+    def has(self, item_id: str) -> bool:
+        """Whether the item of this id is among them."""
+        return any(item.id == item_id for item in self.items)
 
     @property
     def calls(self) -> frozenset[str]:
@@ -146,7 +152,7 @@ class Conversation:
     def added(self, command: AppendText | AppendImage | AppendToolResult) -> None:
         """The user has written or shown something, or a call has a result."""
         match command:
-            case AppendText(item_id, text):
+            case AppendText(item_id, text, ""):
                 self._add(UserText(item_id, text))
             case AppendText(item_id, text, call_id):
                 call = next((each for each in self.items if call_id_of(each) == call_id), None)

@@ -193,7 +193,7 @@ class XAIProtocol(OpenAIProtocol):
         call_id = ""
         if item.get("type") == "function_call_output":
             call_id = as_text(item.get("call_id"))
-        elif item.get("role") != "user" or not _is_typed(item):
+        elif item.get("type") != "message" or item.get("role") != "user" or not _is_typed(item):
             return []
         item_id = next((ours for ours, about in self._sent.items() if about == call_id), None)
         if item_id is None:
