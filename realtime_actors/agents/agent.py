@@ -10,7 +10,7 @@ from typing import ClassVar
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, ActorCrashed, ActorStopped, Ref, Terminated, receives
+from realtime_actors.actors import Actor, Terminated, Timer, receives
 from realtime_actors.audio import AudioError
 from realtime_actors.events import (
     AgentEnded,
@@ -18,6 +18,7 @@ from realtime_actors.events import (
     AgentPlayoutFlush,
     AgentReady,
     AgentResponseDone,
+    AgentTurnMeasured,
     AppendAudio,
     AppendImage,
     AppendText,
@@ -34,8 +35,10 @@ from realtime_actors.events import (
     ClientTextAppend,
     ClientToolApproval,
     ClientToolResult,
+    CommitAudio,
     Configure,
     DecodeError,
+    History,
     ItemAdded,
     ModelCommand,
     ModelError,
@@ -43,8 +46,10 @@ from realtime_actors.events import (
     ModelInputStarted,
     ModelResponseAudioDelta,
     ModelResponseAudioDone,
+    ModelResponseAudioTranscriptDelta,
     ModelResponseCreated,
     ModelResponseDone,
+    ModelResponseToolUseDelta,
     ModelResponseToolUseDone,
     ModelSessionCreated,
     ModelSessionEnded,
@@ -52,19 +57,20 @@ from realtime_actors.events import (
     ServerEvent,
     ServerSessionUpdated,
     SessionConfigured,
+    SessionResumable,
     ToolCallsCancelled,
     ToolResult,
     ToolUse,
 )
 from realtime_actors.providers import (
     Capabilities,
+    ConnectionExpiring,
     ConnectionLost,
     ConnectionReady,
     Manual,
     Model,
     ProviderRefused,
-    Resume,
-    WaitReady,
+    Unsent,
 )
 from realtime_actors.providers.connection import SOCKET_OPTIONS
 from realtime_actors.transports import Transport, WebSocketOptions, default_transport
@@ -73,11 +79,17 @@ from .audio_in import AudioIn
 from .calls import Calls
 from .errors import InvalidTool
 from .late import as_text_item
+from .link import CheckQuiet, Link, models_of
+from .measures import PATIENCE, GetTurnStatistics, Measures, SentToFrontend, TurnStatistics
+from .memory import Conversation, GetHistory, Memory, Seed
 from .playout import Playout, cutting, is_cutting
 from .reply import GenerateReply, Interrupt, Replies, Reply
+from .restoration import known_calls, restored
+from .summaries import Summaries
 from .tools import Tool
-from .translation import DELTAS, Delta, InputEvent, Part, agent_event
+from .translation import DELTAS, InputEvent, Part, agent_event
 from .turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Silence, Supersede, Turns
+from .watchdog import Patience, Watchdog
 
 __all__ = ["RealtimeAgent"]
 
@@ -97,6 +109,23 @@ class RequestForReply:
     """Of one that is waited for."""
 
 
+@attrs.frozen
+class _Settle:
+    """A frontend has had its time to take the end of a reply."""
+
+
+@attrs.frozen
+class _CheckSilence:
+    """It is time to look whether the model goes on."""
+
+
+@attrs.frozen
+class _TakeOver:
+    """The model has given up: the next one takes over, once all that was said before is done with."""
+
+    model: Model
+
+
 @attrs.define(eq=False)
 class RealtimeAgent(Actor):
     """A voice agent. Tell it `ClientEvent`s; it publishes `ServerEvent`s on `agents.<agent id>.<type>`.
@@ -104,7 +133,12 @@ class RealtimeAgent(Actor):
     The agent id is the name it is spawned with; `name` is what it is called. `spawn` returns when the provider
     has accepted its configuration, or raises: `ProviderRefused`, `ProviderUnavailable`, `InvalidTool`. Audio may
     come at any usual sample rate. `tools` are made with `@tool` (run here) or `frontend_tool` (run by the frontend).
-    `session_id` is what `ServerSessionUpdated` names, `transport` and `options` are for the provider's socket.
+    `memory` is how much of the conversation is kept while the agent lives (`None`: nothing), `history` what was said
+    before. `session_id` is what `ServerSessionUpdated` names, `transport` and `options` are for the provider's socket.
+
+    `model` may be several, in order: when one refuses to serve, or cannot be reached, the next one goes on with the
+    conversation (without the tools, if it calls none), and only the last one's end is the agent's. `patience` is for
+    how long a model may be silent.
     """
 
     # Deltas wait here while this actor has no time: a second's worth of a fast provider, then back pressure.
@@ -112,18 +146,27 @@ class RealtimeAgent(Actor):
 
     name: str
     instructions: str
-    model: Model
+    model: Model | Sequence[Model]
     tools: Sequence[Tool] = ()
     session_id: str = ""
+    memory: Memory | None = attrs.field(factory=Memory)
+    history: History = attrs.field(factory=History)
     transport: Transport = attrs.field(factory=default_transport)
     options: WebSocketOptions = SOCKET_OPTIONS
+    patience: Patience = attrs.field(factory=Patience)
 
     _agent_id: str = attrs.field(init=False)
     _turns: Turns = attrs.field(init=False)
     _calls: Calls = attrs.field(init=False)
+    _measures: Measures = attrs.field(init=False, factory=Measures)
     _replies: Replies = attrs.field(init=False, factory=Replies)
     _playout: Playout = attrs.field(init=False, factory=Playout)
-    _connection: Ref = attrs.field(init=False)
+    _memory: Conversation = attrs.field(init=False)
+    _summaries: Summaries = attrs.field(init=False)
+    _seed: Seed = attrs.field(init=False, factory=Seed)
+    _link: Link = attrs.field(init=False)
+    _watchdog: Watchdog = attrs.field(init=False)
+    _watch: Timer | None = attrs.field(init=False, default=None)
     _instructions: str = attrs.field(init=False)
     # While the provider has not answered: the request that changes the instructions, and what they were before.
     _reconfiguration: tuple[str, str] | None = attrs.field(init=False, default=None)
@@ -138,26 +181,38 @@ class RealtimeAgent(Actor):
         """Connect, and wait until the provider has accepted the configuration."""
         self._agent_id = self.context.name
         self._instructions = self.instructions
-        self._audio_in = AudioIn(self.model, _new_id)
+        self._link = Link(self.context, models_of(self.model), self.transport, self.options)
+        self._watchdog = Watchdog(self.patience)
+        self._memory = Conversation(self.memory or Memory(max_items=0), self.history.items)
+        self._summaries = Summaries(self._memory, self.context.start_soon, _new_id, self._error)
+        self.context.subscribe(f"frontends.{self._agent_id}")
         self._calls = Calls(
             self._tools_by_name(), self.context.start_soon, self._answered, self._publish, self._agent_id, self.name
         )
         self._turns = Turns(self._agent_id, self.name, _new_id, self._calls.finishes)
-        self._connection = await self.context.spawn(
-            self.model.connection(self.context.ref, self.transport, self.options), name="connection"
-        )
-        self.context.watch(self._connection)
-        self._connection.tell(self._configuration())
-        try:
-            await self._connection.ask(WaitReady(), timeout=None)
-            return
-        except (ActorCrashed, ActorStopped) as error:
-            failure: BaseException = error
-        ended = await self._connection.wait_stopped()
-        raise ended.cause or failure
+        while True:
+            await self._open()
+            failure = await self._link.wait_ready()
+            if failure is None:
+                return
+            model = self._link.next(failure)
+            self._tell_end(failure, model)
+            self._link.take_over(model)
+
+    async def _open(self) -> None:
+        """Connect to the model whose turn it is."""
+        self._audio_in = AudioIn(self._model, _new_id)
+        connection = await self._link.open()
+        connection.tell(self._configuration())
+
+    @property
+    def _model(self) -> Model:
+        """The one that serves."""
+        return self._link.model
 
     async def stopping(self) -> None:
         """Say that the agent is gone, and its replies with it."""
+        self._tell_measures(self._measures.close())
         self._apply(self._turns.stopped())
         self._replies.end_all({"status": "cancelled", "reason": "agent_ended"})
         self._publish(AgentEnded(self._agent_id, self.name))
@@ -170,12 +225,14 @@ class RealtimeAgent(Actor):
             if each.name in tools:
                 raise InvalidTool(f"two tools are named {each.name}: give one another name")
             tools[each.name] = each
-        if tools and not self.model.capabilities.tools:
-            raise InvalidTool(f"{self.model.model_name} calls no tools: leave them out")
+        if tools and not self._model.capabilities.tools:
+            raise InvalidTool(f"{self._model.model_name} calls no tools: leave them out")
         return tools
 
     def _configuration(self) -> Configure:
-        return Configure(_new_id(), self._instructions, tuple(tool.spec for tool in self.tools))
+        seed = self._seed = self._memory.seed(self._unacknowledged)
+        tools = tuple(tool.spec for tool in self.tools if self._model.capabilities.tools)
+        return Configure(_new_id(), self._instructions, tools, history=seed.items, since=seed.since)
 
     # -- the client
 
@@ -207,8 +264,8 @@ class RealtimeAgent(Actor):
             return  # it was interrupted meanwhile
         text = "" if isinstance(asked.event, ClientResponseCreate) else asked.event.text
         if text or isinstance(asked.event, ClientTextAppend):
-            if not self.model.capabilities.text:
-                problem = "unsupported", f"{self.model.model_name} takes no text: speak to it instead"
+            if not self._model.capabilities.text:
+                problem = "unsupported", f"{self._model.model_name} takes no text: speak to it instead"
                 self._error(*problem)
                 self._replies.ended([asked.request], _refused("", *problem))
                 return
@@ -218,6 +275,7 @@ class RealtimeAgent(Actor):
                 self._replies.refused(item_id, _refused(*_OVERLOADED))
                 return
         if asked.cancels == self._cancels:
+            self._measures.asked("text" if text else "request", trio.current_time())
             self._apply(self._turns.want_reply(asked.request))
         else:
             self._replies.ended([asked.request], {"status": "cancelled", "reason": "client_cancelled"})
@@ -243,13 +301,15 @@ class RealtimeAgent(Actor):
     def commit_audio(self, _: ClientAudioCommit) -> None:
         """The user's turn is over."""
         for command in self._audio_in.commit():
+            if isinstance(command, CommitAudio):
+                self._memory.committed(command.request_id)
             self._command(command)
 
     @receives
     def add_image(self, event: ClientImageAppend) -> None:
         """A picture for the model to see."""
-        if not self.model.capabilities.images:
-            self._error("unsupported", f"{self.model.model_name} sees no images")
+        if not self._model.capabilities.images:
+            self._error("unsupported", f"{self._model.model_name} sees no images")
             return
         try:
             image = event.image
@@ -257,9 +317,9 @@ class RealtimeAgent(Actor):
             self._error("invalid_image", str(error))
             return
         media_type = _media_type(event, image)
-        problem = _problem_with_image(self.model.capabilities, media_type, len(image))
+        problem = _problem_with_image(self._model.capabilities, media_type, len(image))
         if problem is not None:
-            self._error("invalid_image", f"{self.model.model_name} {problem}")
+            self._error("invalid_image", f"{self._model.model_name} {problem}")
             return
         self._add(AppendImage(_new_id(), image, media_type))
 
@@ -314,8 +374,9 @@ class RealtimeAgent(Actor):
     # -- the model's reply
 
     @receives(direct=True)
-    def reply_delta(self, event: Delta) -> None:
+    def reply_delta(self, event: ModelResponseAudioDelta | ModelResponseToolUseDelta) -> None:
         """The hot path: a piece of speech every 20 to 100 ms."""
+        self._watchdog.heard = True
         if self._passes(event.response_id):
             if type(event) is ModelResponseAudioDelta:
                 size = self._playout.received(event)
@@ -324,10 +385,22 @@ class RealtimeAgent(Actor):
             self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
             if self._replies.live:
                 self._replies.passed(event)
+            if self._measures.awaits_audio == event.response_id and isinstance(event, ModelResponseAudioDelta):
+                self._measures.first_audio(trio.current_time())
+
+    @receives(direct=True)
+    def reply_words(self, event: ModelResponseAudioTranscriptDelta) -> None:
+        """A piece of the words of a reply."""
+        if self._passes(event.response_id):
+            self._memory.said(event.response_id, event.item_id, event.delta)
+            self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
+            if self._replies.live:
+                self._replies.passed(event)
 
     @receives
     def reply_part_done(self, event: Part) -> None:
         """A part of the reply is complete; a call is carried out."""
+        self._watchdog.heard = True
         if self._passes(event.response_id):
             self._publish(agent_event(event, self._agent_id, self.name))
         if isinstance(event, ModelResponseAudioDone):
@@ -337,13 +410,17 @@ class RealtimeAgent(Actor):
 
     @receives
     def response_created(self, event: ModelResponseCreated) -> None:
+        self._watchdog.heard = True
+        self._audio_in.is_unanswered = False
         self._created(event.response_id)
 
     @receives
     def response_done(self, event: ModelResponseDone) -> None:
+        self._watchdog.heard = True
         if event.metadata.get("status") != "cancelled":
             self._playout.response_done(event.response_id)
         self._apply(self._turns.done(event))
+        self._summaries.look()
 
     def _passes(self, response_id: str) -> bool:
         if self._turns.passes(response_id):
@@ -362,10 +439,10 @@ class RealtimeAgent(Actor):
     def heard(self, event: InputEvent) -> None:
         """When the user begins to speak, what was being said is over, and the frontend stops playing it."""
         if isinstance(event, ModelInputStarted):
-            self._apply(self._turns.heard_speech(self.model.interrupts))
+            self._apply(self._turns.heard_speech(self._model.interrupts))
         self._publish(agent_event(event, self._agent_id, self.name))
         if isinstance(event, ModelInputDone):
-            detection = self.model.turn_detection
+            detection = self._model.turn_detection
             self._apply(self._turns.heard_silence(not isinstance(detection, Manual) and detection.create_response))
 
     @receives
@@ -378,7 +455,10 @@ class RealtimeAgent(Actor):
         if notice.conflict == "item_gone" or is_cutting(notice.request_id):
             log.debug("%s: an item cannot be cut: %s", self._agent_id, notice.message)
             return
-        self._unacknowledged.pop(notice.request_id, None)
+        if self._unacknowledged.pop(notice.request_id, None) is None and self._seed.has(notice.request_id):
+            self._publish(ServerSessionUpdated(self.session_id, {"state_restored": "partial"}))
+        else:
+            self._memory.refused(notice.request_id)
         refusal = _refused(notice.error_type, notice.code, notice.message)
         request = self._replies.refused(notice.request_id, refusal)
         if request is not None:
@@ -398,6 +478,16 @@ class RealtimeAgent(Actor):
         self._apply(self._turns.calls_cancelled(notice.call_ids))
 
     @receives
+    def session_saved(self, notice: SessionResumable) -> None:
+        """A later session goes on from here."""
+        self._memory.saved(notice.live)
+
+    @receives
+    def get_history(self, _: GetHistory) -> History:
+        """The conversation so far."""
+        return History(self._memory.items)
+
+    @receives
     def session_changed(self, event: ModelSessionCreated | ModelSessionEnded) -> None:
         log.debug("%s: %r", self._agent_id, event)
 
@@ -405,36 +495,108 @@ class RealtimeAgent(Actor):
 
     @receives
     def connection_ready(self, event: ConnectionReady) -> None:
-        """The first time the agent is ready; later it has come back, if need be to a model that remembers nothing."""
-        if event.number == 1:
+        """The first time the agent is ready; later it has come back, to a model that remembers what it is told here."""
+        self._watchdog.begin()
+        first, metadata = self._link.ready(event)
+        if first:
             self._publish(AgentReady(self._agent_id, self.name))
-        else:
-            metadata = {"connection": "restored", "state_restored": "session" if event.remembers else "none"}
+        if metadata or self.history.items:
+            metadata["state_restored"] = restored(self._seed, self._model.capabilities, remembers=event.remembers)
             self._publish(ServerSessionUpdated(self.session_id, metadata))
+        if event.dropped_ms:
+            message = f"the first {event.dropped_ms / 1000:g} s of what was said meanwhile are lost: they were too old"
+            self._error("audio_dropped", message, "connection_error")
 
     @receives
     def connection_lost(self, event: ConnectionLost) -> None:
         """Replies end here; what the provider has not acknowledged goes to the next session, in order."""
-        self._error("connection_lost", f"{event.reason}; connecting again", "connection_error")
-        self._reconfiguration = None
-        self._connection.tell(self._configuration())
-        self._connection.tell(Resume(event.number))
-        for item_id, command in self._unacknowledged.items():
-            if isinstance(command, AppendToolResult):  # the new session knows nothing of the call
-                self._unacknowledged[item_id] = as_text_item(item_id, command.name, command.output)
-            self.context.tell(self._connection, self._unacknowledged[item_id])
-        self._playout.session_lost()
-        self._apply(self._turns.lost())
-        self._apply(self._turns.resumed())
+        self._error(event.code, f"{event.reason}; connecting again", "connection_error")
+        self._leave(event.code)
+        self._link.go_on(self._configuration(), event.number)
+        self._resume()
+
+    @receives
+    def connection_expiring(self, event: ConnectionExpiring) -> None:
+        """The provider ends its session soon. Between two turns nobody notices."""
+        self._link.expires(event)
+
+    @receives
+    def check_quiet(self, _: CheckQuiet) -> None:
+        """Move on to a new session, if this one is about to end and nobody is speaking."""
+        expiring = self._link.expiring
+        if self._link.may_leave(self._turns.is_quiet and self._audio_in.is_quiet) and expiring is not None:
+            log.info("%s: %s: going on in a new session", self._agent_id, expiring.reason)
+            self._leave("session_expired")
+            self._link.go_on(self._configuration(), expiring.number, rotates=True)
+            self._resume()
+
+    @receives(lane="control")
+    def unsent(self, event: Unsent) -> None:
+        """The connection gives up: what it had of the user's speech is for the next model."""
+        self._link.keep(event.commands)
 
     @receives(lane="control")
     def connection_ended(self, event: Terminated) -> None:
-        """The connection is gone for good, and the agent with it."""
+        """The connection is gone for good, and the agent with it, unless there is another model."""
+        if event.ref != self._link.connection:
+            return
         cause = event.cause or ConnectionError("the connection to the provider has ended")
+        try:
+            model = self._link.next(cause)
+        except BaseException:
+            self._apply(self._turns.lost())
+            self._tell_end(cause)
+            raise
+        self._link.keep()
+        self._tell_end(cause, model)
+        # Behind what the model has said: it is none of the next one's.
+        self.context.start_soon(self.context.ref.send, _TakeOver(model))
+
+    @receives
+    async def take_over(self, event: _TakeOver) -> None:
+        """The next model goes on with the conversation."""
+        self._link.keep([AppendAudio(self._audio_in.flush())])
+        said = self._link.take_over(event.model)
+        self._leave("connection_lost")
+        await self._open()
+        for command in said:
+            self._link.tell(command)
+        self._resume()
+
+    def _leave(self, reason: str) -> None:
+        """Replies end here."""
+        self._reconfiguration = None
+        self._playout.session_lost()
+        known = known_calls(self._memory.seed(), self._model.capabilities)
+        self._apply(self._turns.lost(known, reason))
+        for item_id, command in self._unacknowledged.items():
+            if isinstance(command, AppendToolResult) and command.call_id not in known:
+                self._unacknowledged[item_id] = as_text_item(item_id, command.name, command.output, command.call_id)
+
+    def _resume(self) -> None:
+        """The next session is given what the last one had not acknowledged."""
+        for command in self._unacknowledged.values():
+            self._link.tell(command)
+        self._apply(self._turns.resumed())
+
+    def _tell_end(self, cause: BaseException, following: Model | None = None) -> None:
         code = cause.code if isinstance(cause, ProviderRefused) else ""
-        self._apply(self._turns.lost())
-        self._error(code, str(cause), "provider_error")
-        raise cause
+        others = "" if following is None else f" Going on with {following.model_name}."
+        self._error(code, f"{cause}{others}", "provider_error")
+
+    @receives
+    def check_silence(self, _: _CheckSilence) -> None:
+        """Give the session up if the model is silent where it should speak."""
+        if not self._turns.awaits:
+            if self._watch is not None:
+                self._watch.cancel()
+                self._watch = None
+            return
+        playing = self._playout.is_playing(trio.current_time())
+        problem = self._watchdog.check(generating=bool(self._turns.generating), playing=playing)
+        if problem is not None:
+            self._watchdog.begin()
+            self._link.abandon(problem, "model_silent")
 
     # -- the parts
 
@@ -442,6 +604,9 @@ class RealtimeAgent(Actor):
         self._apply(self._turns.answered(use, output, result))
 
     def _apply(self, effects: list[Effect]) -> None:
+        if self._watch is None and self._watchdog.interval is not None and self._turns.awaits:
+            self._watchdog.begin()
+            self._watch = self.context.send_every(self._watchdog.interval, _CheckSilence())
         for effect in effects:
             match effect:
                 case Emit(event):
@@ -467,9 +632,10 @@ class RealtimeAgent(Actor):
     def _silence(self, response_id: str | None) -> None:
         """What was not heard is cut off: with the model, and with whoever plays it still and is not told otherwise."""
         for heard in self._playout.cut(trio.current_time(), response_id):
-            command = cutting(heard, self.model.capabilities, _new_id)
+            self._memory.cut(heard.item_id, heard.heard_ms, heard.received_ms)
+            command = cutting(heard, self._model.capabilities, _new_id)
             if command is not None:
-                self.context.tell(self._connection, command)
+                self._link.tell(command)
             if heard.is_told:
                 ids = heard.response_id, heard.item_id
                 self._publish(AgentPlayoutFlush(*ids, heard.heard_ms, self._agent_id, self.name))
@@ -478,15 +644,16 @@ class RealtimeAgent(Actor):
         if isinstance(command, (AppendText, AppendImage, AppendToolResult)):
             self._add(command)
             return
-        told = self.context.tell(self._connection, command)
+        told = self._link.tell(command)
         if not told and not isinstance(command, (AppendAudio, CancelResponse)):
             self._apply(self._turns.failed(RequestFailed(command.request_id, *_OVERLOADED)))
 
     def _add(self, command: AppendText | AppendImage | AppendToolResult) -> bool:
         """Add to the conversation, and keep it until the provider acknowledges it."""
-        room = len(self._unacknowledged) < MOST_UNACKNOWLEDGED and self.context.tell(self._connection, command)
+        room = len(self._unacknowledged) < MOST_UNACKNOWLEDGED and self._link.tell(command)
         if room:
             self._unacknowledged[command.item_id] = command
+            self._memory.added(command)
         else:
             error_type, code, message = _OVERLOADED
             self._error(code, message, error_type)
@@ -498,6 +665,32 @@ class RealtimeAgent(Actor):
 
     def _publish(self, event: ServerEvent, group: Hashable = None) -> None:
         self.context.bus.publish(self._topic(type(event)), event, group)
+        if group is None:  # no delta
+            self._memory.saw(event)
+            self._tell_measures(self._measures.saw(event, trio.current_time()))
+            if self._measures.unsettled and isinstance(event, AgentResponseDone):
+                self.context.send_after(PATIENCE, _Settle())
+
+    # -- how long turns take
+
+    @receives
+    def sent_to_frontend(self, sent: SentToFrontend) -> None:
+        """A frontend's socket has taken the first audio of a reply, or its end."""
+        self._tell_measures(self._measures.sent(sent, trio.current_time()))
+
+    @receives
+    def settle(self, _: _Settle) -> None:
+        """No frontend takes what is left of a reply."""
+        self._tell_measures(self._measures.settled())
+
+    @receives
+    def turn_statistics(self, _: GetTurnStatistics) -> TurnStatistics:
+        """How long the last turns took."""
+        return self._measures.statistics()
+
+    def _tell_measures(self, measured: list[AgentTurnMeasured]) -> None:
+        for each in measured:
+            self.context.bus.publish(f"turns.{self._agent_id}", each)
 
     def _topic(self, kind: type[ServerEvent]) -> str:
         topic = self._topics.get(kind)

@@ -7,7 +7,7 @@ listener it may be over before that, when it was cancelled: from then on nothing
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import attrs
 
@@ -142,8 +142,8 @@ class Turns:
     """Whether the reply to the latest request has not begun."""
     _expected: bool = attrs.field(init=False, default=False)
     """Whether the provider is about to reply by itself."""
-    _cancel_next: bool = attrs.field(init=False, default=False)
-    """Whether the reply that was requested, or is expected, was cancelled before it began."""
+    _cancel_next: str = attrs.field(init=False, default="")
+    """Why the reply that was requested, or is expected, was cancelled before it began; empty if it was not."""
     _cancelled_id: str = attrs.field(init=False, default="")
     """The latest request when the client last cancelled: it is not made again."""
     _wanted: bool = attrs.field(init=False, default=False)
@@ -167,6 +167,17 @@ class Turns:
     def generating(self) -> frozenset[str]:
         """The replies that the provider has not ended."""
         return frozenset(self._generating)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether something is to come of the model: a reply that has begun, or one that was asked for."""
+        return self._requested or bool(self._generating)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is between two turns: nobody speaks, or is about to, and no call of a reply is carried out."""
+        is_due = self._wanted or self._expected or self._speaking or bool(self._waiting)
+        return not (self.awaits or is_due or any(reply.calls for reply in self._replies.values()))
 
     # -- what the model says
 
@@ -193,8 +204,8 @@ class Turns:
         if reply.requests:
             effects.append(Began(reply.requests, response_id))
         if self._cancel_next:
-            self._cancel_next = False
-            effects += self._cut(reply, "client_cancelled", tell_model=True)
+            reason, self._cancel_next = self._cancel_next, ""
+            effects += self._cut(reply, reason, tell_model=True)
         return effects
 
     def called(self, response_id: str, use: ToolUse) -> list[Effect]:
@@ -227,17 +238,23 @@ class Turns:
                 effects += self._close(reply)
         return effects + self._create_if_due()
 
-    def heard_speech(self, interrupts: bool) -> list[Effect]:
-        """The user speaks. If that `interrupts`, the provider cancels the reply itself, and it is over here too."""
+    def heard_speech(self, interrupts: bool, *, tell_model: bool = False) -> list[Effect]:
+        """The user speaks. If that `interrupts`, replies are over, one that was requested and has not begun included.
+
+        The model is told where it does not hear that by itself; where it does, it has cancelled what there was of it.
+        """
         self._speaking = True
         self._expected = False
-        self._cancel_next = self._cancel_next and self._requested
+        if not tell_model:
+            self._cancel_next = self._cancel_next if self._requested else ""
+        elif self._requested:
+            self._cancel_next, self._cancelled_id = "turn_detected", self._request_id
         if not interrupts:
             return []
         effects = self._supersede_last()
         for reply in list(self._replies.values()):
             if not reply.ended:
-                effects += self._cut(reply, "turn_detected", tell_model=False)
+                effects += self._cut(reply, "turn_detected", tell_model=tell_model)
         return effects
 
     def heard_silence(self, replies_itself: bool) -> list[Effect]:
@@ -250,7 +267,7 @@ class Turns:
         """The provider refused a request. What is only a race between its turns and ours is no error."""
         asked: dict[str, None] = {}
         if self._requested and notice.request_id == self._request_id:
-            self._requested = self._cancel_next = False
+            self._requested, self._cancel_next = False, ""
             asked, self._asked = self._asked, {}
         match notice.conflict:
             case "nothing_active":
@@ -276,23 +293,28 @@ class Turns:
                 metadata = {"status": "failed", "reason": notice.code or notice.error_type, "message": notice.message}
                 return [Emit(error), *_ended(asked, metadata), *self._create_if_due()]
 
-    def lost(self) -> list[Effect]:
-        """The provider's session is gone, and what it was generating with it. Calls go on, for the next session."""
+    def lost(self, known: Collection[str] = (), reason: str = "connection_lost") -> list[Effect]:
+        """The provider's session is gone, and what it was generating with it. Calls go on, for the next session.
+
+        That one will have been told of the calls that are `known`.
+        """
         effects: list[Effect] = []
+        failure = {"status": "failed", "reason": reason}
         for reply in list(self._replies.values()):
             if not reply.ended:
-                effects += self._end(reply, _CONNECTION_LOST, 0, 0)
+                effects += self._end(reply, failure, 0, 0)
             for use in reply.calls.values():
                 self._late.keep(LateCall(use, asks=True))
             self._wanted = self._wanted or (reply.answered and not reply.cancelled)
-            effects += _ended(reply.requests, _CONNECTION_LOST)
+            effects += _ended(reply.requests, failure)
             self._forget(reply)
-        self._late.forgotten()
+        self._late.forgotten([use.id for use in self._late.uses if use.id not in known])
         self._generating.clear()
         if self._requested and not self._cancel_next:
             self._wanted = True
         self._waiting, self._asked = self._asked | self._waiting, {}
-        self._requested = self._expected = self._cancel_next = self._speaking = False
+        self._requested = self._expected = self._speaking = False
+        self._cancel_next = ""
         return effects
 
     def resumed(self) -> list[Effect]:
@@ -325,7 +347,7 @@ class Turns:
         if request in self._asked:
             del self._asked[request]
             if not self._asked and not self._asked_for_others:
-                self._cancel_next, self._cancelled_id = True, self._request_id
+                self._cancel_next, self._cancelled_id = "interrupted", self._request_id
             return [Ended((request,), metadata)]
         effects: list[Effect] = []
         for reply in [reply for reply in self._replies.values() if request in reply.requests]:
@@ -348,7 +370,7 @@ class Turns:
         effects += [*self._abandon_late(), *_ended({**self._asked, **self._waiting}, _CLIENT_CANCELLED)]
         self._waiting, self._asked = {}, {}
         self._wanted = False
-        self._cancel_next = self._requested or self._expected
+        self._cancel_next = "client_cancelled" if self._requested or self._expected else ""
         self._cancelled_id = self._request_id
         return effects
 
@@ -480,7 +502,8 @@ class Turns:
         if not (self._wanted or self._waiting) or self._speaking or self._generating or self._requested:
             return []
         self._asked, self._waiting, self._asked_for_others = self._waiting, {}, self._wanted
-        self._wanted = self._expected = self._cancel_next = False
+        self._wanted = self._expected = False
+        self._cancel_next = ""
         self._requested = True
         self._request_id = self.new_id()
         return [Send(CreateResponse(self._request_id))]
@@ -504,7 +527,6 @@ def _remember(ids: dict[str, None], new: str) -> None:
 
 
 _CLIENT_CANCELLED = {"status": "cancelled", "reason": "client_cancelled"}
-_CONNECTION_LOST = {"status": "failed", "reason": "connection_lost"}
 _AGENT_ENDED = {"status": "cancelled", "reason": "agent_ended"}
 _CANCELLED = "The call was cancelled: the user interrupted the reply."
 _STOPPED = "The call was abandoned: the agent has ended."

@@ -25,7 +25,8 @@ class Patience:
     from when that will have been played. Raises `ValueError`.
     """
 
-    begins: float | None = attrs.field(default=20.0, validator=_seconds)
+    # Some wires give up a request by themselves, after 20 s and what they hold it back for.
+    begins: float | None = attrs.field(default=25.0, validator=_seconds)
     goes_on: float | None = attrs.field(default=20.0, validator=_seconds)
 
 

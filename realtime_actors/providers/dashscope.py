@@ -94,6 +94,7 @@ class DashScopeRealtimeModel(RealtimeModel):
     output_modality: OutputModality = "audio"
     max_output_tokens: int | None = None
     temperature: float | None = None
+    session_limit: float | None = 7200.0
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

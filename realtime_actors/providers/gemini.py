@@ -89,6 +89,8 @@ class GeminiRealtimeModel(RealtimeModel):
     text_input: TextInput | None = None
     context_window_compression: bool = True
     session_resumption: bool = True
+    # Connections end after `goAway`; some of Gemini 3.8 were seen to end after 58 minutes without a word.
+    session_limit: float | None = 3480.0
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

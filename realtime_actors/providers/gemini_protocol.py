@@ -39,7 +39,7 @@ from realtime_actors.events import (
     ModelResponseToolUseDone,
     ModelSessionCreated,
     SessionConfigured,
-    SessionExpired,
+    SessionEnding,
     SessionResumable,
     ToolCallsCancelled,
     ToolUse,
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 __all__ = ["GeminiProtocol"]
 
 LONGEST_HANDLE = 8192
+UNTOLD_NOTICE = 10.0
+"""Seconds until the server ends a connection, when it does not say how many."""
 
 _PCM_24K = "audio/pcm;rate=24000"
 _CANCELLED_CALL = "The call was cancelled: the user interrupted the reply."
@@ -106,7 +108,6 @@ class GeminiProtocol(JSONProtocol):
         "_count",
         "_gemini",
         "_hearing",
-        "_leaving",
         "_name",
         "_pushed",
         "_reply",
@@ -132,7 +133,6 @@ class GeminiProtocol(JSONProtocol):
         self._pushed = False  # whether we said something that interrupts the turn that comes in
         self._usage: Message = {}
         self._unsaved = False  # whether something happened since the latest handle
-        self._leaving: str | None = None  # what was said of the server's end
 
     def _new_id(self, kind: str) -> str:
         self._count += 1
@@ -228,8 +228,6 @@ class GeminiProtocol(JSONProtocol):
             said += self._unknown_message(message)
         if self._reply is None:
             self._usage = {}  # of no reply of ours
-            if self._leaving is not None:
-                said += self._leave(self._leaving)
         return said
 
     def _unknown_message(self, message: Message) -> Decoded:

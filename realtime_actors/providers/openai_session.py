@@ -69,6 +69,7 @@ class OpenAISession(RealtimeModel):
     speed: float | None = None
     noise_reduction: NoiseReduction | None = None
     tool_choice: ToolChoice | None = None
+    session_limit: float | None = 3600.0
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -67,6 +67,8 @@ class XAIRealtimeModel(RealtimeModel):
     speed: float | None = None
     tool_choice: ToolChoice | None = None
     session_resumption: bool = True
+    # The documentation says 120 minutes, others have measured 60: what is too early does no harm.
+    session_limit: float | None = 3600.0
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -8,7 +8,7 @@ import logging
 import attrs
 import pytest
 import trio
-from played_provider import KEY, STEADY, Play, Session, closing, connected, stalled, well
+from played_provider import KEY, MODEL, STEADY, Play, Session, closing, connected, stalled, well
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from realtime_actors.actors import ActorCrashed
@@ -24,6 +24,7 @@ from realtime_actors.events import (
     SessionConfigured,
 )
 from realtime_actors.providers import (
+    ConnectionExpiring,
     ConnectionLost,
     ConnectionReady,
     ProviderRefused,
@@ -407,12 +408,24 @@ class TestLost:
             await session.error("session_expired", message="60 minutes.")
             await session.listen()
 
-        async with connected(expiring, well) as line:
+        async with connected(expiring, well, model=attrs.evolve(MODEL, session_limit=None)) as line:
             await trio.sleep(3601)
             assert [event.number for event in line.told(ConnectionReady)] == [1, 2]
             [lost] = line.told(ConnectionLost)
-            assert "limit" in lost.reason
+            assert (lost.code, "limit" in lost.reason) == ("session_expired", True)
             assert line.attempts() == [0, 3600.25]
+
+    async def test_an_owner_that_does_not_move_on_loses_the_session_in_time(self, autojump_clock: MockClock) -> None:
+        async with connected() as line:
+            await trio.sleep(3600)
+            [expiring] = line.told(ConnectionExpiring)
+            assert (expiring.number, expiring.within) == (1, 120)
+            assert line.times_told(ConnectionExpiring) == [3480]
+            [lost] = line.told(ConnectionLost)
+            assert lost.code == "session_expired"
+            assert line.times_told(ConnectionLost) == [3598]
+            assert line.attempts() == [0, 3480]  # the next one is open by then
+            assert line.times_told(ConnectionReady) == [0, 3598]
 
     async def test_sessions_that_do_not_last_count_as_attempts(self, autojump_clock: MockClock) -> None:
         async with connected(closing(1011, "internal error")) as line:

@@ -233,10 +233,10 @@ class TestSessions:
             await trio.sleep(1)
             talk.drop()
             updated = (await talk.probe.until(ServerSessionUpdated))[-1]
-            assert updated.metadata["state_restored"] == ("session" if resumes else "none")
+            assert updated.metadata["state_restored"] == "full"
             talk.say("And?")
             assert audio_of(await talk.reply()) == audio("Again.")
-            assert heard(server) == (["Be brief.", "Hi", "Hello.", "And?"] if resumes else ["Be brief.", "And?"])
+            assert heard(server) == ["Be brief.", "Hi", "Hello.", "And?"]
 
     async def test_it_moves_on_in_time(self, autojump_clock: trio.abc.Clock) -> None:
         """Between two turns, and before the server ends the connection."""
@@ -248,7 +248,7 @@ class TestSessions:
             assert statuses(events) == ["completed"]
             updated = (await talk.probe.until(ServerSessionUpdated))[-1]
             assert trio.current_time() < 60
-            assert updated.metadata["state_restored"] == "session"
+            assert updated.metadata["state_restored"] == "full"
             talk.say("And?")
             assert audio_of(await talk.reply()) == audio("Again.")
             assert "Hi" in heard(server)
@@ -262,10 +262,10 @@ class TestSessions:
             server.forget()
             talk.drop()
             updated = (await talk.probe.until(ServerSessionUpdated))[-1]
-            assert updated.metadata["state_restored"] == "none"
+            assert updated.metadata["state_restored"] == "full"
             talk.say("And?")
             assert audio_of(await talk.reply()) == audio("Again.")
-            assert heard(server) == ["Be brief.", "And?"]
+            assert heard(server) == ["Be brief.", "Hi", "Hello.", "And?"]
 
     @pytest.mark.parametrize(
         ("fields", "kind"),

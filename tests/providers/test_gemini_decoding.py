@@ -37,7 +37,7 @@ from realtime_actors.events import (
     ModelSessionCreated,
     RequestFailed,
     SessionConfigured,
-    SessionExpired,
+    SessionEnding,
     SessionResumable,
     ToolCallsCancelled,
     ToolUse,
@@ -476,39 +476,43 @@ class TestHearing:
         assert decode(protocol, SPEECH, start)[-1] == ModelInputStarted("item_t_3", 3000)
 
 
-GO_AWAY: dict[str, Any] = {"goAway": {"timeLeft": "50s"}}
 HANDLE: dict[str, Any] = {"sessionResumptionUpdate": {"newHandle": "h-17", "resumable": True}}
 
 
 class TestSession:
-    def test_between_turns_the_session_moves_on_at_once(self, protocol: GeminiProtocol) -> None:
-        assert decode(protocol, HANDLE, GO_AWAY) == [
-            SessionResumable("h-17"),
-            SessionExpired("the server ends the connection in 50s"),
-        ]
+    @pytest.mark.parametrize(
+        ("left", "seconds"), [("50s", 50), ("1.500s", 1.5), ("0s", 0), ("soon", 10), (None, 10), (5, 10)]
+    )
+    def test_the_end_of_the_connection_is_told_ahead(
+        self, protocol: GeminiProtocol, left: object, seconds: float
+    ) -> None:
+        words = f"the server ends the connection in {seconds:g} s"
+        assert decode(protocol, {"goAway": {"timeLeft": left}}) == [SessionEnding(seconds, words)]
 
-    def test_it_waits_for_the_end_of_the_turn_and_for_its_handle(self, protocol: GeminiProtocol) -> None:
-        said = decode(protocol, HANDLE, SPEECH, GO_AWAY, {"sessionResumptionUpdate": {"resumable": False}})
-        said += decode(protocol, SPEECH, COMPLETE)
-        assert of(SessionExpired, said) == []
-        assert kinds(decode(protocol, HANDLE)) == ["SessionResumable", "SessionExpired"]
-        assert decode(protocol, {}) == []  # once
+    def test_a_session_is_settled_when_its_handle_is_newer_than_the_turn(self, protocol: GeminiProtocol) -> None:
+        decode(protocol, HANDLE)
+        assert protocol.settled
+        decode(protocol, SPEECH, {"sessionResumptionUpdate": {"resumable": False}}, COMPLETE)
+        assert not protocol.settled
+        decode(protocol, HANDLE)
+        assert protocol.settled
 
     def test_without_handles_the_end_of_the_turn_is_enough(self) -> None:
         protocol = protocol_of(session_resumption=False)
-        assert kinds(decode(protocol, SPEECH, GO_AWAY, COMPLETE))[-2:] == ["ResponseDone", "SessionExpired"]
+        decode(protocol, SPEECH, COMPLETE)
+        assert protocol.settled
 
-    @pytest.mark.parametrize("busy", ["asked", "called", "speaking"])
-    def test_it_does_not_leave_in_the_middle(self, protocol: GeminiProtocol, busy: str) -> None:
-        if busy == "asked":
-            ask(protocol)
-        elif busy == "called":
+    @pytest.mark.parametrize("busy", ["called", "speaking"])
+    def test_in_the_middle_it_is_not_settled(self, protocol: GeminiProtocol, busy: str) -> None:
+        if busy == "called":
             decode(protocol, {"toolCall": {"functionCalls": [CALL]}})
         else:
             decode(protocol, {"voiceActivity": {"type": "ACTIVITY_START"}})
-        assert of(SessionExpired, decode(protocol, HANDLE, GO_AWAY)) == []
+        decode(protocol, HANDLE)
+        assert not protocol.settled
         given_up: dict[str, Any] = {"toolCallCancellation": {"ids": ["c1"]}} if busy == "called" else {}
-        assert kinds(decode(protocol, SPEECH, COMPLETE, HANDLE, given_up))[-1] == "SessionExpired"
+        decode(protocol, SPEECH, COMPLETE, HANDLE, given_up)
+        assert protocol.settled
 
     def test_a_handle_that_is_none(self, protocol: GeminiProtocol) -> None:
         for update in ({"resumable": True}, {"newHandle": "", "resumable": True}, {"newHandle": "h"}, {"newHandle": 5}):
