@@ -6,6 +6,7 @@ from .measures import GetTurnStatistics, Percentiles, TurnStatistics
 from .memory import GetHistory, Memory, Summarise
 from .progress import Progress
 from .reply import GenerateReply, Reply, generate_reply
+from .tool_servers import ToolServerLost, ToolServerUnavailable, mcp_tools
 from .tools import Duplicates, OnInterruption, Tool, ToolOptions, frontend_tool, tool
 
 __all__ = [
@@ -27,8 +28,11 @@ __all__ = [
     "Summarise",
     "Tool",
     "ToolOptions",
+    "ToolServerLost",
+    "ToolServerUnavailable",
     "TurnStatistics",
     "frontend_tool",
     "generate_reply",
+    "mcp_tools",
     "tool",
 ]

@@ -63,6 +63,8 @@ class Tool:
     """Seconds until a call that nobody allowed is refused."""
     parameters: Parameters | None = None
     """What the function takes; None where any object is passed on as keyword arguments."""
+    progress: str | None = None
+    """The keyword argument that takes the call's `Progress`, if there is one."""
 
     def __attrs_post_init__(self) -> None:
         for option, allowed in (("on_interruption", OnInterruption), ("duplicates", Duplicates)):
@@ -77,11 +79,6 @@ class Tool:
     def name(self) -> str:
         """The name by which the model calls it."""
         return self.spec.name
-
-    @property
-    def progress(self) -> str | None:
-        """The name of the parameter that takes the call's `Progress`, if there is one."""
-        return None if self.parameters is None else self.parameters.progress
 
     def structure(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments for the function, made of what the model sent. Raises `InvalidArguments`."""
@@ -135,7 +132,8 @@ def tool(
         parameters = parameters_of(target, where, described)
         text = description or "\n\n".join(part for part in (doc.short_description, doc.long_description) if part)
         spec = ToolSpec(tool_name, text, parameters.schema)
-        return Tool(spec, target, inspect.iscoroutinefunction(target), parameters=parameters, **options)
+        is_async = inspect.iscoroutinefunction(target)
+        return Tool(spec, target, is_async, parameters=parameters, progress=parameters.progress, **options)
 
     return make if function is None else make(function)
 
