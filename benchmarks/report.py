@@ -102,6 +102,8 @@ def _lines(result: Result) -> list[str]:
     for measure, unit in result.measures.items():
         for contestant in result.contestants:
             values, ratio = result.values(contestant, measure), result.ratio(contestant, measure)
+            if values is None and result.values(contestant, result.main) is not None:
+                continue  # not looked for: with --quick, or of a baseline
             if values is None:
                 lines.append(f"  {measure:16} {contestant:28} no round of it counts")
                 continue

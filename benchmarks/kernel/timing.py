@@ -20,7 +20,7 @@ Operate = Callable[[int], Awaitable[None]]
 Scenario = Callable[[], AbstractAsyncContextManager[Operate]]
 """Sets up what the operations need."""
 
-_SECONDS, _QUICK_SECONDS = 0.25, 0.05
+_SECONDS, _BUSY_SECONDS, _QUICK_SECONDS = 0.25, 0.1, 0.05
 
 
 @attrs.define(eq=False)
@@ -48,7 +48,8 @@ def contestant(name: str, scenario: Scenario, *, busy: int = 0, ours: bool = Fal
     """A contestant whose round gives the CPU time (µs) of one operation."""
 
     def play(quick: bool) -> Values:
-        return {"time": trio.run(_measure, scenario, busy, _QUICK_SECONDS if quick else _SECONDS) * 1e6}
+        seconds = _QUICK_SECONDS if quick else _BUSY_SECONDS if busy else _SECONDS
+        return {"time": trio.run(_measure, scenario, busy, seconds) * 1e6}
 
     return Contestant(name, play, ours)
 

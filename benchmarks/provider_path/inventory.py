@@ -20,7 +20,7 @@ from .processes import Process, line
 
 __all__ = ["Inventory", "ask", "give_when_asked"]
 
-_PATIENCE = 3.0  # seconds for what ends to be over
+_PATIENCE, _PAUSE = 3.0, 0.2  # seconds for what ends to be over, and between looks
 
 
 @attrs.frozen
@@ -59,11 +59,14 @@ def _give(number: int, frame: FrameType | None) -> None:
 
 
 def ask(process: Process, before: Inventory | None = None) -> Inventory:
-    """What there is in a process; what is ending gets a while, if there is more than `before`."""
+    """What there is in a process when nothing changes any more, and, for a while, not more than `before`."""
     deadline = time.monotonic() + _PATIENCE
+    last = None
     while True:
         os.kill(process.pid, signal.SIGUSR1)
         found = Inventory(**line(process))
-        if before is None or not found.left_over(before) or time.monotonic() > deadline:
+        is_over = found == last and (before is None or not found.left_over(before))
+        if is_over or time.monotonic() > deadline:
             return found
-        time.sleep(0.2)
+        last = found
+        time.sleep(_PAUSE)

@@ -15,7 +15,7 @@ QUICK_SIZE = 100
 _WARM = 25  # pieces
 _PER_SECOND = 50
 _ENOUGH = 5_000  # pieces of all sessions together
-_LEAST, _QUICK_LEAST, _MOST = 50, 50, 150  # pieces of each session
+_LEAST, _QUICK_LEAST, _MOST = 50, 50, 100  # pieces of each session
 _FLOOD = 20_000
 
 
@@ -34,7 +34,7 @@ class Load:
 
 
 def load_of(kind: Kind, sessions: int, *, quick: bool) -> Load:
-    """As much as gives enough pieces of all sessions together: one second at least, three at most."""
+    """As much as gives enough pieces of all sessions together: one second at least, two at most."""
     if kind == "flood":
         return Load(kind, sessions, _WARM, _FLOOD // sessions)
     count = _QUICK_LEAST if quick else min(_MOST, max(_LEAST, _ENOUGH // sessions))

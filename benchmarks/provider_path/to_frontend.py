@@ -18,7 +18,7 @@ _QUICK_SIZE = 50
 _AGENTS, _FRONTENDS = 20, (1, 4, 16)
 _IDLE, _QUICK_IDLE = 500, 100
 _CANCELS, _QUICK_CANCELS = 15, 5
-_HOUR, _HOUR_OF_THE_BASELINE, _QUICK_HOUR = (30.0, 5.0), (5.0, 5.0), (5.0, 2.5)
+_HOUR, _HOUR_OF_THE_BASELINE, _QUICK_HOUR = (30.0, 5.0), (4.0, 2.5), (4.0, 2.5)
 """Seconds in which users come, and for which each stays."""
 _MOST_GROWTH = 2.0
 
