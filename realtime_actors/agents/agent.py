@@ -88,7 +88,7 @@ from .restoration import known_calls, restored
 from .summaries import Summaries
 from .tools import Tool
 from .translation import DELTAS, InputEvent, Part, agent_event
-from .turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Silence, Supersede, Turns
+from .turns import AbortTool, Began, Effect, Emit, Ended, Mistaken, RunTool, Send, Silence, Supersede, Turns
 from .watchdog import Patience, Watchdog
 
 __all__ = ["RealtimeAgent"]
@@ -626,6 +626,8 @@ class RealtimeAgent(Actor):
                     self._calls.abort(call_id)
                 case Began(requests, response_id):
                     self._replies.began(requests, response_id)
+                case Mistaken(requests, response_id):
+                    self._replies.mistaken(requests, response_id)
                 case Ended(requests, metadata):
                     self._replies.ended(requests, metadata)
 

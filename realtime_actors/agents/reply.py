@@ -62,6 +62,8 @@ class Reply:
     error: ReplyFailed | None = attrs.field(init=False, default=None)
     """Set when it failed."""
     _over: trio.Event = attrs.field(init=False, factory=trio.Event)
+    # What there was of it before the latest response.
+    _before: tuple[ReplyStatus, str, float] = attrs.field(init=False, default=("waiting", "", 0.0))
 
     @property
     def is_over(self) -> bool:
@@ -85,8 +87,14 @@ class Reply:
 
     def begin(self, response_id: str) -> None:
         """Called by the agent: this response is a part of it."""
+        self._before = self.status, self.text, self.audio_ms
         self.status = "in_progress"
         self.response_ids.append(response_id)
+
+    def take_back(self) -> None:
+        """Called by the agent: the latest response is no part of it after all."""
+        self.response_ids.pop()
+        self.status, self.text, self.audio_ms = self._before
 
     def end(self, metadata: dict[str, str]) -> None:
         """Called by the agent: it is over."""
@@ -133,6 +141,13 @@ class Replies:
         for reply in self._found(requests):
             reply.begin(response_id)
             self.live.setdefault(response_id, []).append(reply)
+
+    def mistaken(self, requests: Iterable[str], response_id: str) -> None:
+        """This response, which had begun, is no reply to these requests."""
+        for reply in self._found(requests):
+            if reply in self.live.get(response_id, ()):
+                self.live[response_id].remove(reply)
+                reply.take_back()
 
     def passed(self, event: Delta) -> None:
         """A piece was published."""

@@ -29,7 +29,19 @@ from realtime_actors.events import (
 
 from .late import LateCall, LateCalls
 
-__all__ = ["AbortTool", "Began", "Effect", "Emit", "Ended", "RunTool", "Send", "Silence", "Supersede", "Turns"]
+__all__ = [
+    "AbortTool",
+    "Began",
+    "Effect",
+    "Emit",
+    "Ended",
+    "Mistaken",
+    "RunTool",
+    "Send",
+    "Silence",
+    "Supersede",
+    "Turns",
+]
 
 # Ids of replies that are over and of calls that were made, so that what comes late or twice is known as such.
 _REMEMBERED = 256
@@ -88,6 +100,14 @@ class Began:
 
 
 @attrs.frozen
+class Mistaken:
+    """This response, which had begun, is not the reply to these requests: theirs comes after it."""
+
+    requests: tuple[str, ...]
+    response_id: str
+
+
+@attrs.frozen
 class Ended:
     """The reply to these requests is over, with its calls and what followed them. `metadata` has status and reason."""
 
@@ -95,7 +115,7 @@ class Ended:
     metadata: dict[str, str]
 
 
-Effect = Emit | Send | Supersede | Silence | RunTool | AbortTool | Began | Ended
+Effect = Emit | Send | Supersede | Silence | RunTool | AbortTool | Began | Mistaken | Ended
 
 
 @attrs.define
@@ -281,11 +301,13 @@ class Turns:
                 # The provider began a reply by itself just before it got our request: ours comes after it.
                 self._wanted = self._wanted or not notice.request_id or notice.request_id != self._cancelled_id
                 self._waiting |= asked
+                effects = []
                 for reply in self._replies.values():
                     if notice.request_id and reply.created_by == notice.request_id:
                         self._waiting |= dict.fromkeys(reply.requests)
+                        effects += [Mistaken(reply.requests, reply.id)] if reply.requests else []
                         reply.created_by, reply.requests = "", ()
-                return []
+                return effects
             case "item_gone":
                 return []
             case None:
@@ -336,6 +358,10 @@ class Turns:
         else:
             self._wanted = True
         self._speaking = False
+        # What speech has interrupted is over, though not every provider says so.
+        self._generating.difference_update(
+            reply.id for reply in self._replies.values() if reply.cancelled and reply.cancel_id is None
+        )
         return self._create_if_due()
 
     def interrupt(self, request: str) -> list[Effect]:

@@ -135,7 +135,7 @@ class DashScopeProtocol(OpenAIProtocol):
                 return []  # the wire has no words for them: the server keeps what it said
             case CancelResponse() if command.response_id in self._ended:
                 return []  # the wire's cancel names no response: it would stop the next one
-            case CreateResponse() if self._answering in self._live:
+            case CreateResponse() if self._live.get(self._answering) == "":
                 return []  # the server has replied to the result by itself: see `_already_active`
             case Configure(instructions=instructions):
                 if self._before is None:

@@ -46,6 +46,7 @@ from realtime_actors.events import (
     TruncateItem,
 )
 
+from .calls import forget_oldest
 from .gemini_asking import Asking, refused
 from .gemini_hearing import Hearing
 from .gemini_history import turns_of
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 __all__ = ["GeminiProtocol"]
 
 LONGEST_HANDLE = 8192
+MOST_CALLED = 256
+"""Calls that are remembered; one that comes twice does so at once."""
 UNTOLD_NOTICE = 10.0
 """Seconds until the server ends a connection, when it does not say how many."""
 
@@ -104,6 +107,7 @@ class GeminiProtocol(JSONProtocol):
         "_asked",
         "_asking",
         "_before",
+        "_called",
         "_configuration",
         "_count",
         "_gemini",
@@ -131,6 +135,7 @@ class GeminiProtocol(JSONProtocol):
         self._asked = False  # whether a reply was asked for that has not begun
         self._stale = False  # whether the turn that comes in is one that is over here
         self._pushed = False  # whether we said something that interrupts the turn that comes in
+        self._called: dict[str, None] = {}  # calls that were told, so that one that comes twice is made once
         self._usage: Message = {}
         self._unsaved = False  # whether something happened since the latest handle
 
@@ -359,7 +364,12 @@ class GeminiProtocol(JSONProtocol):
         for each in as_list(value.get("functionCalls")):
             call = as_object(each)
             call_id, name = as_text(call.get("id")), as_text(call.get("name"))
+            if call_id in self._called:
+                continue
             if call_id and name:
+                self._called[call_id] = None
+                if len(self._called) > MOST_CALLED:
+                    forget_oldest(self._called)
                 arguments = as_object(call.get("args"))
                 uses.append(ToolUse(call_id, name, arguments, orjson.dumps(arguments).decode()))
             else:

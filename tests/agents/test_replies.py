@@ -12,14 +12,16 @@ from agents_kit import KEY, VAD, Talk, of, speech, talking
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from realtime_actors.actors import Runtime
-from realtime_actors.agents import ReplyFailed, generate_reply, tool
-from realtime_actors.agents.turns import Began, Ended, Send, Turns
+from realtime_actors.agents import Reply, ReplyFailed, generate_reply, tool
+from realtime_actors.agents.reply import Replies
+from realtime_actors.agents.turns import Began, Ended, Mistaken, Send, Turns
 from realtime_actors.asyncio import open_runtime as open_asyncio_runtime
 from realtime_actors.events import (
     AgentResponseAudioDelta,
     AgentResponseDone,
     ClientResponseCancel,
     CreateResponse,
+    ModelResponseAudioTranscriptDelta,
     ModelResponseDone,
     RequestFailed,
 )
@@ -229,12 +231,30 @@ def test_a_request_that_lost_the_race_against_the_providers_own_reply_waits_for_
     request_id = command([*state.want_reply("mine")])
     # The provider's own reply looks like ours until it says that ours came too late.
     assert Began(("mine",), "r1") in state.created("r1")
-    state.failed(RequestFailed(request_id, "invalid_request_error", "active", "active", conflict="already_active"))
+    conflict = RequestFailed(request_id, "invalid_request_error", "active", "active", conflict="already_active")
+    assert state.failed(conflict) == [Mistaken(("mine",), "r1")]
     effects = state.done(ModelResponseDone("r1", 1, 1, {}))
     assert not any(isinstance(each, Ended) for each in effects)
     command([*effects])
     assert Began(("mine",), "r2") in state.created("r2")
     assert Ended(("mine",), {"status": "completed"}) in state.done(ModelResponseDone("r2", 1, 1, {}))
+
+
+async def test_what_was_said_before_it_is_no_part_of_it(autojump_clock: MockClock) -> None:
+    """A reply that the provider began by itself looks like the one that was asked for, until it says otherwise."""
+    async with talking() as talk:
+        replies, reply = Replies(), Reply(talk.agent, "mine")
+        replies.add(reply)
+        replies.began(["mine"], "own")
+        replies.passed(ModelResponseAudioTranscriptDelta("own", "i1", "Hello."))
+        replies.mistaken(["mine"], "own")
+        assert (reply.status, reply.text, reply.response_ids) == ("waiting", "", [])
+        replies.passed(ModelResponseAudioTranscriptDelta("own", "i1", "How are you?"))
+        replies.spent(AgentResponseDone("own", 1, 1, {"status": "completed"}, "friday", "Friday"))
+        replies.began(["mine"], "r2")
+        replies.passed(ModelResponseAudioTranscriptDelta("r2", "i2", "Well."))
+        assert (reply.status, reply.text, reply.response_ids) == ("in_progress", "Well.", ["r2"])
+        assert reply.output_tokens == 0
 
 
 def test_an_error_is_that_of_the_request_that_caused_it() -> None:

@@ -390,6 +390,14 @@ def test_what_the_user_asks_for_does_not_wait_for_an_end_of_speech_that_may_neve
     assert shown(state.want_reply()) == ["ask"]
 
 
+def test_nor_for_the_end_of_the_reply_that_speech_has_interrupted_which_may_never_be_told() -> None:
+    """Without this an agent is mute from then on: the microphone was switched off in the middle of a word."""
+    state = turns()
+    state.created("r1")
+    state.heard_speech(interrupts=True)
+    assert shown(state.want_reply()) == ["ask"]
+
+
 def test_a_lost_session_ends_what_it_was_generating_and_what_is_wanted_is_asked_for_again() -> None:
     state = turns()
     state.want_reply()

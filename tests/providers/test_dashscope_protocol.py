@@ -403,6 +403,12 @@ class TestErrors:
         decode(protocol, done())
         assert len(protocol.encode(CreateResponse("req_2"))) == 1
 
+    def test_nor_is_one_that_a_voice_has_interrupted_the_reply_that_is_asked_for(self, protocol: WireProtocol) -> None:
+        """Its end may never be told."""
+        protocol.encode(AppendToolResult("ours_1", "call_1", "f", "x"))
+        decode(protocol, created(), {"type": "input_audio_buffer.speech_started", "item_id": "i", "audio_start_ms": 0})
+        assert len(protocol.encode(CreateResponse("req_1"))) == 1
+
     def test_a_voice_after_a_result_is_answered_apart(self, protocol: WireProtocol) -> None:
         protocol.encode(AppendToolResult("ours_1", "call_1", "f", "x"))
         decode(protocol, COMMITTED, created())

@@ -394,6 +394,11 @@ class TestTools:
         assert [error.error_type for error in of(ModelError, said)] == ["protocol_error"]
         assert kinds(decode(protocol, {"toolCall": {"functionCalls": [broken, CALL]}}))[-1] == "ResponseDone"
 
+    def test_that_come_twice_are_made_once(self, protocol: GeminiProtocol) -> None:
+        call = {"toolCall": {"functionCalls": [CALL]}}
+        assert kinds(decode(protocol, call)).count("ResponseToolUseDone") == 1
+        assert decode(protocol, call) == []
+
     def test_cancelled_before_their_results_are_there(self, protocol: GeminiProtocol) -> None:
         decode(protocol, {"toolCall": {"functionCalls": [CALL]}})
         said = decode(protocol, {"toolCallCancellation": {"ids": ["c1", 7, "c8"]}})
