@@ -33,7 +33,7 @@ from realtime_actors.events import (
     encode_json,
     encode_msgpack,
 )
-from realtime_actors.simulators.brain import BareCall, Call, Say, Twice
+from realtime_actors.simulators.brain import BareCall, Call, Say, Turn, Twice
 
 FINE = [Say("Fine.")]
 
@@ -191,8 +191,7 @@ class TestCalls:
             events = await talk.reply()
             assert outputs(events) == ["at last"]
             assert statuses(events) == ["completed"]
-            assert results_sent(talk.sent(socket=1)) == []
-            assert talk.brain.heard[-1].text == "[The tool slow({}), called before, has finished. Its result: at last]"
+            assert talk.brain.heard[-1] == Turn("tool", "at last", "slow", talk.brain.heard[-1].call_id)
 
     async def test_a_result_that_was_on_its_way_when_the_connection_was_lost_is_told_again(
         self, autojump_clock: MockClock
@@ -207,7 +206,7 @@ class TestCalls:
             talk.say("Go!")
             await talk.until(ServerSessionUpdated)
             assert statuses(await talk.reply()) == ["completed"]
-            assert "Its result: nothing" in talk.brain.heard[-1].text
+            assert talk.brain.heard[-1] == Turn("tool", "nothing", "look", talk.brain.heard[-1].call_id)
 
 
 class TestErrors:

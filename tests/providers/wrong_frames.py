@@ -56,7 +56,7 @@ def check(events: list[ModelEvent | ModelNotice]) -> None:
         else:
             assert isinstance(event, get_args(ModelNotice))
             conflict = event.conflict if isinstance(event, RequestFailed) else None
-            assert all(isinstance(value, str | bool) for value in attrs.astuple(event) if value is not conflict)
+            assert all(isinstance(value, str | bool | float) for value in attrs.astuple(event) if value is not conflict)
 
 
 _WRONG: list[Any] = [None, True, 0, -1, 2**63, 1.5, "", "x", "\x00", "\ud7ff", [], {}, [None], {"type": "x"}]
