@@ -130,10 +130,11 @@ def store_bounds(results: Path) -> None:
 @click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 def draw_charts(results: Path, directory: Path) -> None:
-    """Draw RESULTS (of --json) into DIRECTORY: an SVG for each benchmark."""
+    """Draw RESULTS (of --json) into DIRECTORY: an SVG for each benchmark, and a README.md that shows them."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name, svg in chart.charts(_read(results)).items():
-        (directory / name).write_text(svg)
+    read = _read(results)
+    for name, text in {**chart.charts(read), "README.md": chart.index(read)}.items():
+        (directory / name).write_text(text, encoding="utf-8")
         click.echo(directory / name)
 
 

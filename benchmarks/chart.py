@@ -9,7 +9,7 @@ from html import escape
 from .report import Report
 from .runner import Result
 
-__all__ = ["charts"]
+__all__ = ["charts", "index"]
 
 _WIDTH, _LEFT, _RIGHT = 760, 170, 120
 _BAR, _GAP, _HEAD, _FOOT, _LINE = 16, 10, 62, 56, 14
@@ -48,6 +48,20 @@ def charts(report: Report) -> dict[str, str]:
         if first != _TIME_UNDER_WAY and _TIME_UNDER_WAY in units.values():
             found[_file_name(f"{name} {_TIME_UNDER_WAY}")] = _chart(report, results, _TIME_UNDER_WAY)
     return found
+
+
+def index(report: Report) -> str:
+    """A page in Markdown with all charts, for beside them."""
+    machine = report.machine
+    lines = [
+        "# Benchmarks, drawn",
+        "",
+        f"Of {machine.date}, on {machine.cpu} with {machine.cores} cores, {machine.system}, {machine.python}, commit "
+        f"{machine.commit or 'unknown'}.",
+        "",
+        "What is measured, and how: [Benchmarks](../benchmarks.md).",
+    ]
+    return "\n".join([*lines, *(f"\n![{name.removesuffix('.svg')}]({name})" for name in charts(report)), ""])
 
 
 def _file_name(name: str) -> str:

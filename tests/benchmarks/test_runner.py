@@ -231,6 +231,7 @@ def test_a_chart_is_drawn_of_each_benchmark_with_its_machine() -> None:
     assert "3 (1.50x)" in words
     assert done.machine.date in words
     assert "prefers-color-scheme: dark" in svg
+    assert "![hop](hop.svg)" in chart.index(done)
 
 
 def _report(*results: Result) -> report.Report:
