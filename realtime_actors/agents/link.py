@@ -57,8 +57,11 @@ class Link:
     model: Model = attrs.field(init=False)
     """The one that serves, or is to."""
     connection: Ref | None = attrs.field(init=False, default=None)
+    is_useful: bool = attrs.field(init=False, default=False)
+    """Whether there was a whole reply in the session that serves."""
     expiring: ConnectionExpiring | None = attrs.field(init=False, default=None)
     """That the session ends soon, as long as it serves."""
+    _opened: int = attrs.field(init=False, default=0)
     _number: int = attrs.field(init=False, default=0)
     """Of the session that is ready; 0 while there is none."""
     _was_ready: bool = attrs.field(init=False, default=False)
@@ -77,11 +80,17 @@ class Link:
         """Start a connection to the model."""
         connection = await self.context.spawn(
             self.model.connection(self.context.ref, self.transport, self.options),
-            name="connection" if not self._causes else f"connection-{len(self._causes) + 1}",
+            name="connection" if not self._opened else f"connection-{self._opened + 1}",
         )
+        self._opened += 1
         self.connection = connection
         self.context.watch(connection)
         return connection
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it is between two models."""
+        return self._kept is not None
 
     async def wait_ready(self) -> BaseException | None:
         """Wait until the model is ready. Returns why it will not be."""
@@ -114,13 +123,17 @@ class Link:
     def abandon(self, reason: str, code: str) -> None:
         """The session is of no use. Nothing happens while there is none."""
         if self._number and self.connection is not None:
-            self.connection.tell(Abandon(self._number, reason, code))
+            self.connection.tell(Abandon(self._number, reason, code, self.is_useful))
 
     # -- when the session is to be left
 
     def expires(self, event: ConnectionExpiring) -> None:
         """The session ends soon: look out for a moment at which it can be left."""
         self.expiring = event
+        self.look_out()
+
+    def look_out(self) -> None:
+        """Look out for a moment at which neither side is speaking."""
         self._quiet = 0
         if self._timer is None:
             self._timer = self.context.send_every(QUIET_FOR, CheckQuiet())
@@ -128,7 +141,7 @@ class Link:
     def may_leave(self, is_quiet: bool) -> bool:
         """Whether the session is to be left now; `is_quiet`: neither side is speaking, or about to."""
         self._quiet = self._quiet + 1 if is_quiet else 0
-        return self._quiet >= 2 and self.expiring is not None
+        return self._quiet >= 2
 
     def stop_looking(self) -> None:
         """There is nothing to look out for any more."""
@@ -174,9 +187,21 @@ class Link:
         said.append(AppendAudio(resampler.flush()))
         return [each for each in said if not isinstance(each, AppendAudio) or each.audio]
 
+    def replace(self, model: Model) -> list[AppendAudio | CommitAudio]:
+        """This model serves from now on, as somebody wishes; the one before it goes on if it does not. As `take_over`.
+
+        The old connection is stopped, and not heard any more.
+        """
+        old = self.connection
+        if old is not None:
+            self.context.unwatch(old)
+            self.context.start_soon(old.stop)
+        self.models, self._causes = (model, *self.models[len(self._causes) :]), []
+        return self.take_over(model)
+
     def ready(self, event: ConnectionReady) -> tuple[bool, dict[str, str]]:
         """The model is ready: whether for the first time, and what has changed since it was."""
-        self._number = event.number
+        self._number, self.is_useful = event.number, False
         first, self._was_ready = not self._was_ready, True
         changed: dict[str, str] = {}
         if not first:

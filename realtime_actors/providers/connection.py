@@ -174,7 +174,7 @@ class ProviderConnection(Actor):
     def abandon(self, command: Abandon) -> None:
         """The session is of no use."""
         if self._line is not None and self._line.ready and command.number == self._number:
-            self._line.abandon(SessionOver(command.reason, command.code))
+            self._line.abandon(SessionOver(command.reason, command.code, command.was_useful))
 
     @receives
     async def wait_ready(self, _: WaitReady) -> None:
@@ -390,7 +390,8 @@ class ProviderConnection(Actor):
     async def _end(self, line: Line, failure: TransportError | None) -> None:
         """The session is over, before its socket is closed: let the next one begin."""
         self._forget_session()
-        if line.ready and trio.current_time() - line.began >= self.model.reconnection.backoff.reset_after:
+        lasted = trio.current_time() - line.began >= self.model.reconnection.backoff.reset_after
+        if line.ready and lasted and not (line.over is not None and not line.over.was_useful):
             self._attempts.lasted()
         if line.ready and failure is not None:
             self._outbox.keep_audio()
@@ -438,6 +439,9 @@ class ProviderConnection(Actor):
                 line.expire_within(within, message)
             case SessionResumable(handle):
                 self._handle = handle
+                if line.ready and self._rotates and self._configuration is not None:
+                    self._configuration = attrs.evolve(self._configuration, since=())  # it is saved now
+                await self._pass_on(line, event)
             case _:
                 await self._pass_on(line, event)
         return None

@@ -23,9 +23,10 @@ LEAD = 2.0
 class SessionOver(TransportError):
     """A session has ended that was none of the network's doing; `code` says why, for programs."""
 
-    def __init__(self, message: str, code: str) -> None:
+    def __init__(self, message: str, code: str, was_useful: bool = True) -> None:
         super().__init__(message)
         self.code = code
+        self.was_useful = was_useful
 
 
 @attrs.define(eq=False)

@@ -76,11 +76,15 @@ class Rotate:
 
 @attrs.frozen
 class Abandon:
-    """From the owner: the session with this number is of no use any more. It is lost, with this reason and code."""
+    """From the owner: the session with this number is of no use any more. It is lost, with this reason and code.
+
+    `was_useful`: it was of use before; otherwise it counts as a failed attempt, however long it has lasted.
+    """
 
     number: int
     reason: str
     code: str
+    was_useful: bool = False
 
 
 @attrs.frozen
