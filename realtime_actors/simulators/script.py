@@ -10,10 +10,15 @@ For example::
     parts = [{ call = "get_weather", arguments = { city = "Paris" } }]
 
     [[replies]]
+    when = "what is my name"
+    knows = "my name is ann"                # and only if that was said before, or stands in the instructions
+    parts = [{ say = "Ann." }]
+
+    [[replies]]
     after = "get_weather"                   # when the last turn is the result of this tool
     parts = [{ say = "It rains." }]
 
-    [[replies]]                             # without `when` and `after`: used once, in order
+    [[replies]]                             # without `when`, `after` and `knows`: used once, in order
     parts = [{ say = "Hello." }, { stall = 2.0 }, { drop = 1011 }]
 
     [[default]]                             # when nothing else is left
@@ -90,8 +95,9 @@ def read_script(script: Mapping[str, object]) -> ScriptedBrain:
 
 
 def _reply(value: object, where: str) -> Reply:
-    table = _table(value, where, ("parts", "when", "after"))
-    return Reply(_parts(table.get("parts", []), f"{where}.parts"), **_texts(table, where, "when", "after"))
+    conditions = ("when", "after", "knows")
+    table = _table(value, where, ("parts", *conditions))
+    return Reply(_parts(table.get("parts", []), f"{where}.parts"), **_texts(table, where, *conditions))
 
 
 def _parts(value: object, where: str) -> list[Part]:

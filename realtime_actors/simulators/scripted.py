@@ -18,13 +18,20 @@ __all__ = ["Reply", "ScriptedBrain", "buzz"]
 class Reply:
     """What to answer, and when.
 
-    A reply with `when` (searched in the user's last turn, whatever the case) or `after` (the name of the tool whose
-    result is the last turn) answers every time that fits, before those without, which are used once, in order.
+    A reply with `when` (searched in the user's last turn, whatever the case), `after` (the name of the tool whose
+    result is the last turn) or `knows` (searched in all that was said before that, and in the instructions) answers
+    every time that fits, before those without, which are used once, in order.
     """
 
     parts: Sequence[Part]
     when: str | None = None
     after: str | None = None
+    knows: str | None = None
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it answers only what it fits."""
+        return (self.when, self.after, self.knows) != (None, None, None)
 
 
 @attrs.define(kw_only=True)
@@ -32,7 +39,7 @@ class ScriptedBrain:
     """A brain that follows a script. One script serves all connections of a simulator, in the order they ask.
 
     Raises:
-        ScriptError: a `when` is not a regular expression, or `ms_per_character` is negative.
+        ScriptError: a `when` or `knows` is not a regular expression, or `ms_per_character` is negative.
     """
 
     replies: Sequence[Reply] = ()
@@ -52,12 +59,13 @@ class ScriptedBrain:
         if self.ms_per_character < 0:
             raise ScriptError(f"ms_per_character must be 0 or more, not {self.ms_per_character}.")
         for index, reply in enumerate(self.replies):
-            try:
-                re.compile(reply.when or "")
-            except re.error as error:
-                raise ScriptError(
-                    f"replies[{index}].when is not a regular expression: {error}. Escape special characters."
-                ) from error
+            for name, expression in (("when", reply.when), ("knows", reply.knows)):
+                try:
+                    re.compile(expression or "")
+                except re.error as error:
+                    raise ScriptError(
+                        f"replies[{index}].{name} is not a regular expression: {error}. Escape special characters."
+                    ) from error
 
     async def transcribe(self, pcm: bytes, rate: int) -> str:
         """The script's next transcript, whatever the audio."""
@@ -72,9 +80,9 @@ class ScriptedBrain:
         self.heard, self.tools = list(turns), list(tools)
         last = next((turn for turn in reversed(turns) if turn.role in ("user", "tool")), None)
         for reply in self.replies:
-            if last is not None and _fits(reply, last):
+            if last is not None and _fits(reply, last, [turn for turn in turns if turn is not last]):
                 return reply.parts
-        in_order = [reply for reply in self.replies if reply.when is None and reply.after is None]
+        in_order = [reply for reply in self.replies if not reply.is_conditional]
         if self._replies_used < len(in_order):
             self._replies_used += 1
             return in_order[self._replies_used - 1].parts
@@ -107,7 +115,13 @@ def buzz(ms: float, rate: int, *, pitch: float = 120.0) -> bytes:
     return np.resize(wave, int(ms * rate / 1000)).astype("<i2").tobytes()
 
 
-def _fits(reply: Reply, last: Turn) -> bool:
+def _fits(reply: Reply, last: Turn, before: Sequence[Turn]) -> bool:
+    if not reply.is_conditional:
+        return False
+    if reply.knows is not None and not any(re.search(reply.knows, turn.text, re.IGNORECASE) for turn in before):
+        return False
     if last.role == "tool":
-        return reply.after is not None and reply.after == last.name
-    return reply.when is not None and re.search(reply.when, last.text, re.IGNORECASE) is not None
+        return reply.when is None if reply.after is None else reply.after == last.name
+    if reply.when is None:
+        return reply.after is None
+    return re.search(reply.when, last.text, re.IGNORECASE) is not None

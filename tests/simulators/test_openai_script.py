@@ -222,6 +222,19 @@ async def test_follows_its_script() -> None:
     assert [await brain.transcribe(b"", 24000) for _ in range(2)] == ["one", ""]
 
 
+async def test_can_be_asked_what_it_knows() -> None:
+    brain = ScriptedBrain(
+        replies=[Reply([Say("Ann")], when="my name", knows="name is Ann"), Reply([Say("Ah.")], knows="weather")],
+        default=[Say("?")],
+    )
+    asks = Turn("user", "What is my name?")
+    assert await brain.reply([asks], []) == [Say("?")]
+    assert await brain.reply([Turn("user", "My name is Ann."), Turn("assistant", "Hello."), asks], []) == [Say("Ann")]
+    assert await brain.reply([Turn("system", "User: my name is ann"), asks], []) == [Say("Ann")]
+    assert await brain.reply([Turn("user", "The name is Ann: what is my name?")], []) == [Say("?")]
+    assert await brain.reply([Turn("assistant", "Weather."), Turn("tool", "4", "f")], []) == [Say("Ah.")]
+
+
 @pytest.mark.parametrize("rate", [8000, 24000])
 async def test_speaks_what_a_test_can_check(rate: int) -> None:
     """The audio is the same every time, as long as the text, other for another text, and speech to a detector."""
