@@ -1,7 +1,8 @@
 """The agent: its turns, its tools, and the actor around them."""
 
 from .agent import RealtimeAgent
-from .errors import AgentsError, InvalidArguments, InvalidMemory, InvalidTool, ReplyFailed
+from .changes import Change, Handoff, Reconfigure, hand_off, reconfigure
+from .errors import AgentsError, ChangeRefused, InvalidArguments, InvalidMemory, InvalidTool, ReplyFailed
 from .measures import GetTurnStatistics, Percentiles, TurnStatistics
 from .memory import GetHistory, Memory, Summarise
 from .progress import Progress
@@ -11,10 +12,13 @@ from .tools import Duplicates, OnInterruption, Tool, ToolOptions, frontend_tool,
 
 __all__ = [
     "AgentsError",
+    "Change",
+    "ChangeRefused",
     "Duplicates",
     "GenerateReply",
     "GetHistory",
     "GetTurnStatistics",
+    "Handoff",
     "InvalidArguments",
     "InvalidMemory",
     "InvalidTool",
@@ -23,6 +27,7 @@ __all__ = [
     "Percentiles",
     "Progress",
     "RealtimeAgent",
+    "Reconfigure",
     "Reply",
     "ReplyFailed",
     "Summarise",
@@ -33,6 +38,8 @@ __all__ = [
     "TurnStatistics",
     "frontend_tool",
     "generate_reply",
+    "hand_off",
     "mcp_tools",
+    "reconfigure",
     "tool",
 ]

@@ -10,7 +10,7 @@ from typing import ClassVar
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, Terminated, Timer, receives
+from realtime_actors.actors import Actor, RealtimeError, Terminated, Timer, receives
 from realtime_actors.audio import AudioError
 from realtime_actors.events import (
     AgentEnded,
@@ -77,7 +77,8 @@ from realtime_actors.transports import Transport, WebSocketOptions, default_tran
 
 from .audio_in import AudioIn
 from .calls import Calls
-from .errors import InvalidTool
+from .changes import Change, Handoff, Reconfigure, changed_model, tools_by_name
+from .errors import ChangeRefused
 from .late import as_text_item
 from .link import CheckQuiet, Link, models_of
 from .measures import PATIENCE, GetTurnStatistics, Measures, SentToFrontend, TurnStatistics
@@ -121,9 +122,26 @@ class _CheckSilence:
 
 @attrs.frozen
 class _TakeOver:
-    """The model has given up: the next one takes over, once all that was said before is done with."""
+    """The next model takes over, once all that was said before is done with: the last gave up, or it is wished."""
 
     model: Model
+    is_wished: bool = False
+
+
+@attrs.define
+class _Changing:
+    """A change that has not come about."""
+
+    before: tuple[str, str, Sequence[Tool]]
+    """The name, the instructions and the tools."""
+    wanted: tuple[str, str, Sequence[Tool]]
+    request_id: str = ""
+    """The latest configuration that was sent for it; none while a new session is needed."""
+    model: Model | None = None
+    """With which a new session is needed."""
+    has_begun: bool = False
+    """Whether that session is being opened."""
+    changes: list[Change] = attrs.field(factory=list[Change])
 
 
 @attrs.define(eq=False)
@@ -168,8 +186,7 @@ class RealtimeAgent(Actor):
     _watchdog: Watchdog = attrs.field(init=False)
     _watch: Timer | None = attrs.field(init=False, default=None)
     _instructions: str = attrs.field(init=False)
-    # While the provider has not answered: the request that changes the instructions, and what they were before.
-    _reconfiguration: tuple[str, str] | None = attrs.field(init=False, default=None)
+    _changing: _Changing | None = attrs.field(init=False, default=None)
     _cancels: int = attrs.field(init=False, default=0)
     _audio_in: AudioIn = attrs.field(init=False)
     _topics: dict[type, str] = attrs.field(init=False, factory=dict[type, str])
@@ -187,7 +204,13 @@ class RealtimeAgent(Actor):
         self._summaries = Summaries(self._memory, self.context.start_soon, _new_id, self._error)
         self.context.subscribe(f"frontends.{self._agent_id}")
         self._calls = Calls(
-            self._tools_by_name(), self.context.start_soon, self._answered, self._publish, self._agent_id, self.name
+            tools_by_name(self.tools, self._model),
+            self.context.start_soon,
+            self._answered,
+            self._publish,
+            self._handed_off,
+            self._agent_id,
+            self.name,
         )
         self._turns = Turns(self._agent_id, self.name, _new_id, self._calls.finishes)
         while True:
@@ -216,18 +239,6 @@ class RealtimeAgent(Actor):
         self._apply(self._turns.stopped())
         self._replies.end_all({"status": "cancelled", "reason": "agent_ended"})
         self._publish(AgentEnded(self._agent_id, self.name))
-
-    def _tools_by_name(self) -> dict[str, Tool]:
-        tools: dict[str, Tool] = {}
-        for each in self.tools:
-            if not isinstance(each, Tool):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check
-                raise InvalidTool(f"{each!r:.80} is no tool: make one of it with @tool")
-            if each.name in tools:
-                raise InvalidTool(f"two tools are named {each.name}: give one another name")
-            tools[each.name] = each
-        if tools and not self._model.capabilities.tools:
-            raise InvalidTool(f"{self._model.model_name} calls no tools: leave them out")
-        return tools
 
     def _configuration(self) -> Configure:
         seed = self._seed = self._memory.seed(self._unacknowledged)
@@ -354,16 +365,84 @@ class RealtimeAgent(Actor):
         if not isinstance(instructions, str) or instructions == self._instructions:
             self._publish(ServerSessionUpdated(self.session_id))
             return
-        before = self._instructions if self._reconfiguration is None else self._reconfiguration[1]
+        self._change(Reconfigure(instructions=instructions), self._model)
+
+    @receives
+    def change(self, change: Reconfigure) -> Change:
+        """The same for Python code, and for whatever can be changed."""
+        answer = Change()
+        try:
+            if self._changing is not None and self._changing.model is not None:
+                raise ChangeRefused("another change waits for a moment at which nobody speaks: wait for that first")
+            model = changed_model(self._model, change)
+            tools_by_name(self.tools if change.tools is None else change.tools, model)
+        except RealtimeError as error:
+            answer.end(str(error))
+        else:
+            self._change(change, model).append(answer)
+        return answer
+
+    def _change(self, change: Reconfigure, model: Model) -> list[Change]:
+        """Begin to change. Those in the list are told when it has come about."""
+        before = self.name, self._instructions, self.tools
+        wanted = (
+            self.name if change.name is None else change.name,
+            self._instructions if change.instructions is None else change.instructions,
+            self.tools if change.tools is None else change.tools,
+        )
+        if self._changing is None:
+            self._changing = _Changing(before, wanted)
+        self._changing.wanted = wanted
+        if model != self._model or not model.capabilities.reconfiguration:
+            self._changing.model = model
+            self._link.look_out()
+        else:
+            self._adopt(*wanted)
+            configuration = self._configuration()
+            self._changing.request_id = configuration.request_id
+            self._command(configuration)
+        return self._changing.changes
+
+    def _adopt(self, name: str, instructions: str, tools: Sequence[Tool]) -> None:
+        self.name = self._turns.agent_name = self._calls.agent_name = name
         self._instructions = instructions
-        configuration = self._configuration()
-        self._reconfiguration = configuration.request_id, before
-        self._command(configuration)
+        self.tools = tools
+        self._calls.tools = {tool.name: tool for tool in tools}
+
+    def _changed(self, problem: str = "") -> None:
+        """The change has come about, or has not."""
+        changing, self._changing = self._changing, None
+        if changing is not None:
+            if problem:
+                self._adopt(*changing.before)
+            for change in changing.changes:
+                change.end(problem)
+
+    def _handed_off(self, handoff: Handoff) -> None:
+        """A tool gives the conversation to another agent, which replies to the call: that waits for no quiet moment."""
+        answer = self.change(handoff.change)
+        if answer.error is not None:
+            self._error("handoff_failed", str(answer.error))
+        elif self._changing is not None and self._changing.model is not None:
+            self._link.keep()
+
+    def _take_over_if_due(self) -> None:
+        """After a handoff: when the reply that called has ended, and all its calls have."""
+        is_due = self._changing is not None and self._changing.model is not None and self._link.keeps
+        if is_due and not self._turns.generating and not self._turns.calls:
+            self._replace()
+
+    def _replace(self) -> None:
+        assert self._changing is not None
+        assert self._changing.model is not None
+        self._link.keep()
+        self.context.start_soon(self.context.ref.send, _TakeOver(self._changing.model, is_wished=True))
 
     @receives
     def reconfigured(self, _: SessionConfigured) -> None:
         """The provider has accepted it."""
-        self._reconfiguration = None
+        if self._changing is None or self._changing.model is None:
+            self._changed()
         self._publish(ServerSessionUpdated(self.session_id))
 
     @receives
@@ -418,8 +497,10 @@ class RealtimeAgent(Actor):
     def response_done(self, event: ModelResponseDone) -> None:
         self._watchdog.heard = True
         if event.metadata.get("status") != "cancelled":
+            self._link.is_useful = True
             self._playout.response_done(event.response_id)
         self._apply(self._turns.done(event))
+        self._take_over_if_due()
         self._summaries.look()
 
     def _passes(self, response_id: str) -> bool:
@@ -463,8 +544,8 @@ class RealtimeAgent(Actor):
         request = self._replies.refused(notice.request_id, refusal)
         if request is not None:
             self._apply(self._turns.interrupt(request))
-        if self._reconfiguration is not None and notice.request_id == self._reconfiguration[0]:
-            self._instructions, self._reconfiguration = self._reconfiguration[1], None
+        if self._changing is not None and notice.request_id == self._changing.request_id:
+            self._changed(notice.message)
         self._apply(self._turns.failed(notice))
 
     @receives
@@ -498,6 +579,10 @@ class RealtimeAgent(Actor):
         """The first time the agent is ready; later it has come back, to a model that remembers what it is told here."""
         self._watchdog.begin()
         first, metadata = self._link.ready(event)
+        if self._changing is not None and (self._changing.model is None or self._changing.has_begun):
+            if self._changing.before[0] != self.name:
+                metadata["agent_name"] = self.name
+            self._changed()
         if first:
             self._publish(AgentReady(self._agent_id, self.name))
         if metadata or self.history.items:
@@ -524,7 +609,11 @@ class RealtimeAgent(Actor):
     def check_quiet(self, _: CheckQuiet) -> None:
         """Move on to a new session, if this one is about to end and nobody is speaking."""
         expiring = self._link.expiring
-        if self._link.may_leave(self._turns.is_quiet and self._audio_in.is_quiet) and expiring is not None:
+        if not self._link.may_leave(self._turns.is_quiet and self._audio_in.is_quiet):
+            return
+        if self._changing is not None and self._changing.model is not None:
+            self._replace()
+        elif expiring is not None:
             log.info("%s: %s: going on in a new session", self._agent_id, expiring.reason)
             self._leave("session_expired")
             self._link.go_on(self._configuration(), expiring.number, rotates=True)
@@ -541,6 +630,8 @@ class RealtimeAgent(Actor):
         if event.ref != self._link.connection:
             return
         cause = event.cause or ConnectionError("the connection to the provider has ended")
+        if self._changing is not None and self._changing.has_begun:
+            self._changed(str(cause))
         try:
             model = self._link.next(cause)
         except BaseException:
@@ -556,8 +647,11 @@ class RealtimeAgent(Actor):
     async def take_over(self, event: _TakeOver) -> None:
         """The next model goes on with the conversation."""
         self._link.keep([AppendAudio(self._audio_in.flush())])
-        said = self._link.take_over(event.model)
-        self._leave("connection_lost")
+        if event.is_wished and self._changing is not None:
+            self._changing.has_begun = True
+            self._adopt(*self._changing.wanted)
+        said = self._link.replace(event.model) if event.is_wished else self._link.take_over(event.model)
+        self._leave("reconfigured" if event.is_wished else "connection_lost")
         await self._open()
         for command in said:
             self._link.tell(command)
@@ -565,7 +659,6 @@ class RealtimeAgent(Actor):
 
     def _leave(self, reason: str) -> None:
         """Replies end here."""
-        self._reconfiguration = None
         self._playout.session_lost()
         known = known_calls(self._memory.seed(), self._model.capabilities)
         self._apply(self._turns.lost(known, reason))
@@ -602,6 +695,7 @@ class RealtimeAgent(Actor):
 
     def _answered(self, use: ToolUse, output: str, result: ToolResult | None) -> None:
         self._apply(self._turns.answered(use, output, result))
+        self._take_over_if_due()
 
     def _apply(self, effects: list[Effect]) -> None:
         if self._watch is None and self._watchdog.interval is not None and self._turns.awaits:

@@ -22,6 +22,7 @@ from realtime_actors.events import (
 )
 
 from .approvals import Approvals
+from .changes import Handoff
 from .errors import InvalidArguments
 from .progress import Progress
 from .results import as_text, blocks_as_text, bounded, error_as_text, valid_block, valid_text
@@ -50,6 +51,8 @@ class _Execution:
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     over: trio.Event = attrs.field(factory=trio.Event)
     output: Output | None = None
+    handoff: Handoff | None = None
+    timeout: float = 0.0
     deadline: float = float("inf")
     answered: trio.Event | None = None
     """Set by the answer of the frontend, if it is that which carries it out."""
@@ -76,6 +79,8 @@ class Calls:
     """Starts a background task of the agent."""
     answered: Answered
     publish: Callable[[ServerEvent], None]
+    handed_off: Callable[[Handoff], None]
+    """Told when a tool gives the conversation to another agent, before its call is answered."""
     agent_id: str = ""
     agent_name: str = ""
     _calls: dict[str, _Call] = attrs.field(init=False, factory=dict[str, _Call])
@@ -156,9 +161,10 @@ class Calls:
     def _answer(self, use: ToolUse, execution: _Execution) -> None:
         output = execution.output
         if not execution.over.is_set() or output is None:
-            timeout = self.tools[use.name].timeout
-            log.warning("the tool %s did not finish within %g s", use.name, timeout)
-            output = f"Error: the tool {use.name} did not finish within {timeout:g} s."
+            log.warning("the tool %s did not finish within %g s", use.name, execution.timeout)
+            output = f"Error: the tool {use.name} did not finish within {execution.timeout:g} s."
+        elif execution.handoff is not None:
+            self.handed_off(execution.handoff)
         if isinstance(output, str):
             self.answered(use, bounded(use.name, valid_text(output)), None)
             return
@@ -196,7 +202,11 @@ class Calls:
             if execution.answered is not None:
                 await execution.answered.wait()
                 return execution.output or ""
-            return as_text(await self._call(tool, use, arguments))
+            value = await self._call(tool, use, arguments)
+            if isinstance(value, Handoff):
+                execution.handoff = value
+                return str(value)
+            return as_text(value)
         except InvalidArguments as error:
             return f"Error: {error}."
         except Exception as error:
@@ -205,6 +215,7 @@ class Calls:
 
     def _limit(self, execution: _Execution, timeout: float) -> None:
         """From here on the tool has so many seconds."""
+        execution.timeout = timeout
         execution.deadline = trio.current_time() + timeout
         for call in execution.waiting.values():
             call.scope.deadline = execution.deadline

@@ -5,6 +5,7 @@
     RealtimeError
     └── AgentsError
         ├── InvalidTool           a function cannot be a tool as it is declared
+        ├── ChangeRefused         an agent was not changed in the middle of a call
         ├── InvalidMemory         a bound of what is remembered makes no sense
         ├── InvalidTurnDetection  a setting of `LocalVAD` is wrong, or the model cannot do with it
         ├── NoModelLeft           every model of the agent has given up; __cause__ is why the last one has
@@ -18,6 +19,7 @@ from realtime_actors.actors.errors import RealtimeError
 
 __all__ = [
     "AgentsError",
+    "ChangeRefused",
     "InvalidArguments",
     "InvalidMemory",
     "InvalidTool",
@@ -61,3 +63,7 @@ class ReplyFailed(AgentsError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ChangeRefused(AgentsError):
+    """An agent was not changed in the middle of a call: it goes on as it was."""

@@ -197,7 +197,12 @@ class Turns:
     def is_quiet(self) -> bool:
         """Whether it is between two turns: nobody speaks, or is about to, and no call of a reply is carried out."""
         is_due = self._wanted or self._expected or self._speaking or bool(self._waiting)
-        return not (self.awaits or is_due or any(reply.calls for reply in self._replies.values()))
+        return not (self.awaits or is_due or self.calls)
+
+    @property
+    def calls(self) -> bool:
+        """Whether calls of a reply are being carried out."""
+        return any(reply.calls for reply in self._replies.values())
 
     # -- what the model says
 

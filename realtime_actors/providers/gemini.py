@@ -130,6 +130,7 @@ class GeminiRealtimeModel(RealtimeModel):
             manual_turns=True,
             image_types=frozenset({"image/jpeg", "image/png"}),
             resumption=self.session_resumption,
+            reconfiguration=self.updates_context,
             history="turns",
         )
 

@@ -73,6 +73,8 @@ class Capabilities:
     """Can be told to forget an item."""
     resumption: bool = False
     """Goes on with a session on a new socket; without it, a new one has to be told what was said."""
+    reconfiguration: bool = True
+    """Takes other instructions and tools in the middle of a session; without it, they need a new one."""
     history: Literal["items", "turns", "instructions", "none"] = "none"
     """How a new session is told what was said before (`Configure.history`): as items, calls and their results included;
     as turns, in which calls are put into words; as a transcript in the instructions; or not at all."""
