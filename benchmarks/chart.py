@@ -70,7 +70,7 @@ def _file_name(name: str) -> str:
 
 def _chart(report: Report, results: Sequence[Result], unit: str) -> str:
     first = results[0]
-    colours = _colours(first)
+    colours = _colours(results)
     measures = [measure for measure, its_unit in first.measures.items() if its_unit == unit]
     body: list[str] = []
     y = float(_HEAD)
@@ -130,9 +130,12 @@ def _short(about: str) -> str:
     return about if len(about) <= 135 else about[:132] + "..."
 
 
-def _colours(result: Result) -> dict[str, str]:
-    others = [each for each in result.contestants if each not in result.ours]
-    return {name: _OURS[place % len(_OURS)] for place, name in enumerate(result.ours)} | {
+def _colours(results: Sequence[Result]) -> dict[str, str]:
+    """The same for a contestant in each case, whichever cases it has a part in."""
+    ours = list(dict.fromkeys(name for result in results for name in result.ours))
+    everybody = dict.fromkeys(name for result in results for name in result.contestants)
+    others = [name for name in everybody if name not in ours]
+    return {name: _OURS[place % len(_OURS)] for place, name in enumerate(ours)} | {
         name: _OTHERS[place % len(_OTHERS)] for place, name in enumerate(others)
     }
 

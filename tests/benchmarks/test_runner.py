@@ -234,6 +234,14 @@ def test_a_chart_is_drawn_of_each_benchmark_with_its_machine() -> None:
     assert "![hop](hop.svg)" in chart.index(done)
 
 
+def test_a_contestant_of_some_cases_only_is_drawn_in_those() -> None:
+    some = _result(_takes("a", 3.0, ours=True), _takes("bare", 2.0))
+    more = _result(_takes("a", 3.0, ours=True), _takes("b", 4.0, ours=True), _takes("bare", 2.0), _takes("c", 5.0))
+    svg = chart.charts(_report(some, attrs.evolve(more, case="busy")))["hop.svg"]
+    words = list(ElementTree.fromstring(svg).itertext())  # noqa: S314 - our own
+    assert [words.count(name) for name in ("a", "b", "bare", "c")] == [2, 1, 2, 1]
+
+
 def _report(*results: Result) -> report.Report:
     return report.Report(
         machine=look(), rounds=1, quick=False, seconds=1.0, load_after=(0.0, 0.0, 0.0), results=list(results)
