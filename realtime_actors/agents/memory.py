@@ -224,6 +224,7 @@ class Conversation:
         """Of this item's speech only so much was heard, of what was received. Nothing heard: the item goes."""
         entry = self._by_id.get(item_id)
         if entry is None or entry.words is None:
+            self._whole = self._whole and heard_ms <= 0  # the words of this have not come
             return
         words = "".join(entry.words)
         heard = words if heard_ms >= received_ms else words_up_to(words, round(len(words) * heard_ms / received_ms))
