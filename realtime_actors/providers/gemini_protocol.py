@@ -435,7 +435,9 @@ class GeminiProtocol(JSONProtocol):
             return []
         self._unsaved = False
         # One that comes before the first reply may be of before we told what was said: a new session is told it again.
-        return [] if self._seeded else [SessionResumable(handle)]
+        if self._seeded or not self._gemini.resumes:  # Gemini 3 gives handles unasked
+            return []
+        return [SessionResumable(handle)]
 
     def _go_away(self, value: Message) -> Decoded:
         left_ms = _milliseconds(as_text(value.get("timeLeft")))
