@@ -6,12 +6,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from agents_kit import talking
 from trio.testing import MockClock
 
 import realtime_actors
-from realtime_actors.simulators.brain import Endless, Fail, Say
+from realtime_actors.agents import RealtimeAgent, generate_reply
+from realtime_actors.simulators.brain import Call, Endless, Fail, Say
+from realtime_actors.simulators.scripted import Reply
+from realtime_actors.testing import open_test_runtime, simulate_openai
 
 TEXT = (Path(realtime_actors.__file__).parent.parent / "docs" / "conversation.md").read_text()
 
@@ -35,3 +39,18 @@ async def test_a_reply_is_awaited(autojump_clock: MockClock, page: dict[str, Any
 async def test_a_reply_is_interrupted(autojump_clock: MockClock, page: dict[str, Any]) -> None:
     async with talking([Endless()], speed=1) as talk:
         assert await page["a_story_of_two_seconds"](talk.agent) == "cancelled"
+
+
+async def test_an_agent_is_changed(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+    async with talking([Say("Oui.")]) as talk:
+        assert await page["speak_french"](talk.agent) == "changed"
+        session = talk.sent("session.update")[-1]["session"]
+        assert (session["instructions"], session["audio"]["output"]["voice"]) == ("Answer in French.", "cedar")
+
+
+async def test_a_tool_hands_over(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+    replies = (Reply([Call("to_billing")], when="bill"), Reply([Say("Billing here.")], after="to_billing"))
+    async with simulate_openai(*replies) as openai, open_test_runtime() as runtime:
+        prototype = page["receptionist"](RealtimeAgent("Billing", "You are billing.", openai.model))
+        agent = await runtime.spawn(attrs.evolve(prototype, transport=openai.transport))
+        assert (await (await generate_reply(agent, "My bill is wrong."))).text == "Billing here."
