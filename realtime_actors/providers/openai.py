@@ -76,6 +76,7 @@ class OpenAIRealtimeModel(OpenAISession):
         return OpenAIProtocol(self, self.session)
 
     def closing(self, code: int | None, reason: str) -> ProviderRefused | None:
-        if code == 4000:  # seen on real sessions in 2026: how the removed beta shape is refused
+        refusal = super().closing(code, reason)
+        if refusal is None and code == 4000:  # seen on real sessions in 2026: how the removed beta shape is refused
             return self.refused("beta_api_shape_disabled", reason)
-        return super().closing(code, reason)
+        return refusal

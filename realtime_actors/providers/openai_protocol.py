@@ -327,6 +327,8 @@ class OpenAIProtocol(JSONProtocol):
         usage = self._usage(message, response)
         tokens = as_count(usage.get("input_tokens")), as_count(usage.get("output_tokens"))
         decoded.append(ModelResponseDone(response_id, *tokens, metadata))
+        if metadata.get("error_code") in self._model.fatal_codes:  # the next one would fail as well
+            decoded.append(SessionRefused(metadata["error_code"], metadata["error_message"]))
         return decoded
 
     def _usage(self, message: Message, response: Message) -> Message:

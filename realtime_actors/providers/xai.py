@@ -12,7 +12,7 @@ import attrs
 
 from realtime_actors.events import Configure
 
-from .errors import InvalidModel, RefusalKind
+from .errors import InvalidModel, ProviderRefused, RefusalKind
 from .json_wire import as_list
 from .model import (
     Capabilities,
@@ -113,6 +113,10 @@ class XAIRealtimeModel(RealtimeModel):
 
     def headers(self) -> Sequence[tuple[str, str]]:
         return [("Authorization", f"Bearer {self.api_key}")]
+
+    def closing(self, code: int | None, reason: str) -> ProviderRefused | None:
+        # xAI documents no close codes, and keeps the conversation: only words make a close final.
+        return super().closing(None, reason)
 
     def protocol(self) -> XAIProtocol:
         return XAIProtocol(self, self.session, resumes=self.session_resumption)

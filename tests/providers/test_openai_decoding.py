@@ -217,8 +217,9 @@ class TestResponses:
             "type": "failed",
             "error": {"type": "server_error", "code": "insufficient_quota", "message": "Pay."},
         }
-        error, end = decode(protocol, done(status="failed", status_details=details))
+        error, end, refused = decode(protocol, done(status="failed", status_details=details))
         assert error == ModelError("response_failed", "insufficient_quota", "response resp_1 failed: Pay.")
+        assert refused == SessionRefused("insufficient_quota", "response resp_1 failed: Pay.")  # as all that follow
         assert end == ModelResponseDone(
             "resp_1",
             metadata={
