@@ -49,6 +49,10 @@ class Approvals:
         finally:
             self.withdraw(use.id)
 
+    def is_asked(self, call_id: str) -> bool:
+        """Whether this call waits to be allowed."""
+        return call_id in self._asked
+
     def withdraw(self, call_id: str) -> None:
         """This call is over: no answer counts any more."""
         if call_id in self._asked:

@@ -93,9 +93,9 @@ class Calls:
         self._approvals = Approvals(self._request_approval)
 
     def finishes(self, use: ToolUse) -> bool:
-        """Whether this call goes on when the reply that made it is interrupted."""
+        """Whether this call goes on when the reply that made it is interrupted: not before it was allowed to begin."""
         tool = self.tools.get(use.name)
-        return tool is not None and tool.on_interruption == "finish"
+        return tool is not None and tool.on_interruption == "finish" and not self._approvals.is_asked(use.id)
 
     def run(self, use: ToolUse) -> None:
         """Begin to carry out a call."""
@@ -191,27 +191,31 @@ class Calls:
             names = ", ".join(self.tools) or "none"
             return f"Error: there is no tool named {use.name!r}; there are: {names}."
         try:
-            sent = _arguments(use)
-            arguments = tool.structure(sent)
-            if tool.must_be_approved(arguments):
-                refusal = await self._approvals.ask(attrs.evolve(use, input=dict(sent)), tool.approval_timeout)
-                if refusal:
-                    return refusal
-                await trio.lowlevel.checkpoint_if_cancelled()  # allowed, and cancelled before this task could run
-            self._limit(execution, tool.timeout)
-            if execution.answered is not None:
-                await execution.answered.wait()
-                return execution.output or ""
-            value = await self._call(tool, use, arguments)
-            if isinstance(value, Handoff):
-                execution.handoff = value
-                return str(value)
-            return as_text(value)
+            return await self._carried_out(execution, tool)
         except InvalidArguments as error:
             return f"Error: {error}."
         except Exception as error:
             log.exception("the tool %s failed", use.name)
             return error_as_text(error)
+
+    async def _carried_out(self, execution: _Execution, tool: Tool) -> Output:
+        use = execution.use
+        sent = _arguments(use)
+        arguments = tool.structure(sent)
+        if tool.must_be_approved(arguments):
+            refusal = await self._approvals.ask(attrs.evolve(use, input=dict(sent)), tool.approval_timeout)
+            if refusal:
+                return refusal
+            await trio.lowlevel.checkpoint_if_cancelled()  # allowed, and cancelled before this task could run
+        self._limit(execution, tool.timeout)
+        if execution.answered is not None:
+            await execution.answered.wait()
+            return execution.output or ""
+        value = await self._call(tool, use, arguments)
+        if isinstance(value, Handoff):
+            execution.handoff = value
+            return str(value)
+        return as_text(value)
 
     def _limit(self, execution: _Execution, timeout: float) -> None:
         """From here on the tool has so many seconds."""

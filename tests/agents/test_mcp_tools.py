@@ -61,7 +61,8 @@ def runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.filterwarnings("ignore:Async generator '(httpx2|httpcore2):ResourceWarning")  # which it leaves to the collector
+# The library leaves the streams of its answers to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Async generator '(httpx2|httpcore2):ResourceWarning")
 async def test_an_agent_calls_them_and_their_progress_is_passed_on(server: str | list[str]) -> None:
     with trio.fail_after(60):
         async with mcp_tools(server) as tools:

@@ -105,9 +105,11 @@ async def test_the_tool_has_its_time_after_the_approval(autojump_clock: MockCloc
         assert outputs(await talk.reply(2)) == ["paid"]
 
 
-async def test_it_is_cancelled_with_its_reply(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("on_interruption", ["cancel", "finish"])
+async def test_it_is_cancelled_with_its_reply(on_interruption: str, autojump_clock: MockClock) -> None:
+    """One that is to finish once it has begun has not begun before it was allowed to."""
     bank = Bank()
-    async with talking([pay()], FINE, tools=[bank.tool()]) as talk:
+    async with talking([pay()], FINE, tools=[bank.tool(on_interruption=on_interruption)]) as talk:
         talk.say("Pay!")
         [asked] = of(AgentToolApprovalRequested, await talk.until(AgentToolApprovalRequested))
         await talk.reply()

@@ -247,7 +247,7 @@ def test_the_traceback_of_tools_is_shown_with_v(run: Run, tmp_path: Path) -> Non
 def test_tools_are_loaded_one_or_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert [tool.name for tool in load_tools(["realtime_actors.cli.servers.demo_tools:DEMO_TOOLS"])] == [
-        "get_weather", "get_time", "get_date",
+        "get_weather", "get_time", "get_date", "order_taxi",
     ]  # fmt: skip
     assert [tool.name for tool in load_tools(["realtime_actors.cli.servers.demo_tools:get_time"])] == ["get_time"]
 

@@ -78,12 +78,12 @@ async def test_keyboard(tmp_path: Path) -> None:
     async with talk(tmp_path, brain=brain) as talking:
         tab = talking.tab
         reached: list[str] = []
-        for _ in range(13):
+        for _ in range(14):
             await tab.press("Tab")
             reached.append(await tab.evaluate("document.activeElement.id || document.activeElement.textContent"))
         assert reached[:3] == ["Skip to the text field", "events-toggle", "conversation"]
         assert reached[3] == "What time is it?"
-        assert reached[6:12] == ["microphone", "text", "picture", "camera", "send", "interrupt"]
+        assert reached[7:13] == ["microphone", "text", "picture", "camera", "send", "interrupt"]
         tree = await tab.call("Accessibility.getFullAXTree")
         names = [
             node["name"]["value"]

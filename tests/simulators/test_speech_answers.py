@@ -60,6 +60,13 @@ async def test_tools_for_time_and_date_are_called_if_there_are_any() -> None:
     assert await reply(user("what is the date"), tools=tools) == [Call("get_date")]
 
 
+async def test_a_taxi_is_a_tool_call() -> None:
+    """With where it goes, if that was said; without the tool it says that it cannot."""
+    for text, arguments in (("Order a taxi.", "{}"), ("order a taxi to the station", '{"to": "the station"}')):
+        assert await reply(user(text), tools=["order_taxi"]) == [Call("order_taxi", arguments)]
+    assert "cannot order taxis" in await said(user("order a taxi"), tools=["get_weather"])
+
+
 async def test_the_weather_is_a_tool_call() -> None:
     """With the city as its argument; without the tool it says that it cannot know."""
     (call,) = await reply(user("What is the weather in New York?"))

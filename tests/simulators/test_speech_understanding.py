@@ -17,6 +17,7 @@ from realtime_actors.simulators.speech import (
     Intent,
     NotUnderstood,
     Repeat,
+    Taxi,
     Thanks,
     Time,
     Weather,
@@ -56,6 +57,9 @@ EXPECTED: dict[str, Intent] = {
     "please repeat that": Repeat(),
     "Say that again, please.": Repeat(),
     "What did you say?": Repeat(),
+    "Order a taxi.": Taxi(""),
+    "Please call me a taxi, please!": Taxi(""),
+    "could you order a taxi to the airport": Taxi("the airport"),
     "Good bye": Goodbye(),
     "bye bye!": Goodbye(),
     "Thank you, goodbye.": Goodbye(),
@@ -122,7 +126,9 @@ def test_every_sentence_of_the_grammar_is_understood() -> None:
     found = set(intents.values())
     assert {Weather(city) for city in CITIES} | {Count(to) for to in range(2, 31)} <= found
     assert {Hello(), Time(), Date(), Repeat(), Goodbye(), Thanks()} <= found
-    assert len(found) == len(CITIES) + 29 + 6
+    taxis = {Taxi(""), Taxi("the airport"), Taxi("the station")}
+    assert taxis <= found
+    assert len(found) == len(CITIES) + 29 + 6 + len(taxis)
 
 
 @given(st.text(max_size=200))

@@ -3,10 +3,12 @@
 import random
 from datetime import datetime
 
-from realtime_actors.agents import Tool, tool
+import trio
+
+from realtime_actors.agents import Progress, Tool, tool
 from realtime_actors.simulators.speech import CITIES
 
-__all__ = ["DEMO_TOOLS", "get_date", "get_time", "get_weather"]
+__all__ = ["DEMO_TOOLS", "get_date", "get_time", "get_weather", "order_taxi"]
 
 _SKIES = ("sunny", "cloudy", "rainy", "windy", "foggy", "clear")
 
@@ -42,5 +44,18 @@ async def get_date() -> str:
     return f"Today is {now:%A}, {now:%B} {now.day}, {now.year}."
 
 
-DEMO_TOOLS: tuple[Tool, ...] = (get_weather, get_time, get_date)
+@tool(needs_approval=True, on_interruption="finish", duplicates="refuse")
+async def order_taxi(progress: Progress, to: str = "wherever you like") -> str:
+    """Order a taxi, once the user has allowed it. It is invented: none comes.
+
+    Args:
+        to: where it is to go.
+    """
+    for done, step in enumerate(("Looking for a taxi", "Asking the driver", "Waiting for an answer")):
+        progress(step, done / 3)
+        await trio.sleep(0.8)
+    return f"The demo's invented taxi to {to.strip()[:60]} comes in five minutes."
+
+
+DEMO_TOOLS: tuple[Tool, ...] = (get_weather, get_time, get_date, order_taxi)
 """All of them."""

@@ -129,6 +129,14 @@ client.on("agent_response_done", ({ response_id, metadata }) => {
   showActivity();
 });
 client.on("agent_response_tool_use_done", ({ tool_use }) => said(transcript.tool(tool_use)));
+client.on("agent_tool_approval_requested", ({ tool_use, timeout }) => {
+  transcript.toolApproval(tool_use, timeout, (approved) => {
+    const isSent = client.sendToolApproval(tool_use.id, approved);
+    if (!isSent) showProblem("There is no connection: your answer was not sent.");
+    return isSent;
+  });
+});
+client.on("agent_response_tool_progress", (progress) => transcript.toolProgress(progress));
 client.on("agent_response_tool_result", ({ tool_result }) => transcript.toolResult(tool_result));
 client.on("server_session_updated", ({ metadata }) => {
   if (metadata?.connection !== "restored") return;

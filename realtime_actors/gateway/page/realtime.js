@@ -166,6 +166,11 @@ export class RealtimeClient extends Emitter {
     return this.send({ type: "client_tool_result", id, name, output });
   }
 
+  /** Whether a call may run (`agent_tool_approval_requested`); the model is told the `reason` for a no. */
+  sendToolApproval(id, approved, reason = "") {
+    return this.send({ type: "client_tool_approval", id, approved, reason });
+  }
+
   /** End the session, and keep the socket. */
   endSession() {
     return this.send({ type: "client_session_end" });

@@ -1,5 +1,7 @@
 /** The conversation on the page: turns of both sides, tool calls, notes. */
 
+import { ToolCall } from "./tool-call.js";
+
 const MOST_ENTRIES = 300;
 
 /** One turn of the user or of an agent. */
@@ -100,19 +102,30 @@ export class Transcript {
     return turn;
   }
 
-  tool({ id, name, input }) {
-    const entry = this.#add("tool");
-    const call = Object.assign(document.createElement("code"), { className: "call", textContent: `${name}(${args(input)})` });
-    const result = Object.assign(document.createElement("span"), { className: "result", textContent: "running …" });
-    entry.append(call, result);
-    this.#calls.set(id, result);
+  tool(use) {
+    const call = new ToolCall(this.#add("tool"), use);
+    this.#calls.set(use.id, call);
+    this.follow();
+    return call;
+  }
+
+  /** A call waits to be allowed; `answer` as in ToolCall. */
+  toolApproval(use, seconds, answer) {
+    const call = this.#calls.get(use.id) ?? this.tool(use);
+    call.ask(seconds, answer);
+    this.announce(`${call.words} waits to be approved or declined.`);
+    this.follow();
+  }
+
+  toolProgress({ id, text, fraction }) {
+    this.#calls.get(id)?.progress(text, fraction);
     this.follow();
   }
 
   toolResult({ id, name, output }) {
     const words = typeof output === "string" ? output : output.map((block) => block.text ?? `(${block.type})`).join("\n");
-    const result = this.#calls.get(id);
-    if (result) result.textContent = words;
+    const call = this.#calls.get(id);
+    if (call) call.finish(words);
     else this.note(`${name}: ${words}`);
     this.#calls.delete(id);
     this.follow();
@@ -131,7 +144,7 @@ export class Transcript {
       turn.complete();
       if (turn.words.classList.contains("pending")) turn.words.textContent = "(not heard)";
     }
-    for (const result of this.#calls.values()) result.textContent = "no result";
+    for (const call of this.#calls.values()) call.finish("no result");
     this.#calls.clear();
   }
 
@@ -168,10 +181,4 @@ export class Transcript {
     while (this.list.childElementCount > MOST_ENTRIES) this.list.firstElementChild.remove();
     return entry;
   }
-}
-
-function args(input) {
-  return Object.entries(input ?? {})
-    .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
-    .join(", ");
 }

@@ -16,6 +16,7 @@ from realtime_actors.simulators.speech.understanding import (
     Intent,
     NotUnderstood,
     Repeat,
+    Taxi,
     Thanks,
     Time,
     Weather,
@@ -48,7 +49,7 @@ def answer(turns: Sequence[Turn], tools: Sequence[str], now: datetime) -> list[S
     return [_answer(understand(turns[said[-1]].text), turns[: said[-1]], tools, now)]
 
 
-def _answer(intent: Intent, before: Sequence[Turn], tools: Sequence[str], now: datetime) -> Say | Call:  # noqa: PLR0911  # one for each intent
+def _answer(intent: Intent, before: Sequence[Turn], tools: Sequence[str], now: datetime) -> Say | Call:  # noqa: PLR0911, PLR0912  # one for each intent
     match intent:
         case Hello():
             return Say(f"Hello! You can ask me for {ABILITIES}.")
@@ -68,6 +69,10 @@ def _answer(intent: Intent, before: Sequence[Turn], tools: Sequence[str], now: d
             return Say("I can count from one to any number from two to thirty.")
         case Repeat():
             return Say(_last_words(before) or "I have not said anything yet.")
+        case Taxi(to=to) if "order_taxi" in tools:
+            return Call("order_taxi", json.dumps({"to": to} if to else {}, ensure_ascii=False))
+        case Taxi():
+            return Say("I cannot order taxis: no tool for that was given to me.")
         case Goodbye():
             return Say("Goodbye! It was nice to talk to you.")
         case Thanks():

@@ -17,6 +17,7 @@ __all__ = [
     "Intent",
     "NotUnderstood",
     "Repeat",
+    "Taxi",
     "Thanks",
     "Time",
     "Weather",
@@ -98,6 +99,13 @@ class Repeat:
 
 
 @attrs.frozen
+class Taxi:
+    """Order a taxi to `to` ("" if no place was named)."""
+
+    to: str
+
+
+@attrs.frozen
 class Goodbye:
     """A farewell."""
 
@@ -112,7 +120,7 @@ class NotUnderstood:
     """Anything else, and nothing at all."""
 
 
-Intent = Hello | Time | Date | Weather | Count | Repeat | Goodbye | Thanks | NotUnderstood
+Intent = Hello | Time | Date | Weather | Count | Repeat | Taxi | Goodbye | Thanks | NotUnderstood
 
 # JSGF: [optional], (this | that). Every sentence here is understood by `understand`, which a test holds.
 _SENTENCES = (
@@ -135,6 +143,8 @@ _SENTENCES = (
     "[please] repeat that [please]",
     "(can | could) you repeat that [please]",
     "[please] say that again [please]",
+    "[please] (order | call) [me] a taxi [please]",
+    "[please] order a taxi to the (airport | station)",
     "what did you say",
     "goodbye",
     "bye bye",
@@ -185,6 +195,7 @@ _COUNT = re.compile(f"{_LEAD}count (?:(?:from )?(?:one|1) |up )?(?:up )?to (.+?)
 _WEATHER = re.compile(
     rf".*\b(?:weather|forecast|temperature)\b(.*?)(?:\b(?:in|for|at|of) (?:the city of )?(.+?))?{_TAIL}"
 )
+_TAXI = re.compile(f"{_LEAD}(?:order|call|get|book) (?:me |us )?(?:a|the) (?:taxi|cab)(?: to (.+?))?{_TAIL}")
 _WHAT_ABOUT = re.compile(f"{_LEAD}(?:what|how) about (?:in )?(.+?){_TAIL}")
 _KNOWN = {city.lower(): city for city in CITIES}
 _SMALL_TALK = (NotUnderstood, Hello, Thanks)
@@ -208,6 +219,8 @@ def _understand(words: str) -> Intent:
             return intent
     if match := _COUNT.fullmatch(words):
         return Count(_number(match[1]))
+    if match := _TAXI.fullmatch(words):
+        return Taxi(match[1] or "")
     if match := _WHAT_ABOUT.fullmatch(words):
         return Weather(_KNOWN[match[1]]) if match[1] in _KNOWN else NotUnderstood()
     if match := _WEATHER.fullmatch(words):
