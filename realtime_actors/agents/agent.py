@@ -23,6 +23,7 @@ from realtime_actors.events import (
     AppendImage,
     AppendText,
     AppendToolResult,
+    AudioCommitted,
     CancelResponse,
     ClientAudioAppend,
     ClientAudioCommit,
@@ -42,8 +43,6 @@ from realtime_actors.events import (
     ItemAdded,
     ModelCommand,
     ModelError,
-    ModelInputDone,
-    ModelInputStarted,
     ModelResponseAudioDelta,
     ModelResponseAudioDone,
     ModelResponseAudioTranscriptDelta,
@@ -67,7 +66,6 @@ from realtime_actors.providers import (
     ConnectionExpiring,
     ConnectionLost,
     ConnectionReady,
-    Manual,
     Model,
     ProviderRefused,
     Unsent,
@@ -75,12 +73,14 @@ from realtime_actors.providers import (
 from realtime_actors.providers.connection import SOCKET_OPTIONS
 from realtime_actors.transports import Transport, WebSocketOptions, default_transport
 
-from .audio_in import AudioIn
+from .audio_in import AudioIn, WordsLate
 from .calls import Calls
 from .changes import Change, Handoff, Reconfigure, changed_model, tools_by_name
 from .errors import ChangeRefused
+from .hearing import HearingStatistics, LocalVAD
 from .late import as_text_item
 from .link import CheckQuiet, Link, models_of
+from .listening import GetHearingStatistics, Listening, by_hand
 from .measures import PATIENCE, GetTurnStatistics, Measures, SentToFrontend, TurnStatistics
 from .memory import Conversation, GetHistory, Memory, Seed
 from .playout import Playout, cutting, is_cutting
@@ -169,6 +169,7 @@ class RealtimeAgent(Actor):
     session_id: str = ""
     memory: Memory | None = attrs.field(factory=Memory)
     history: History = attrs.field(factory=History)
+    turn_detection: LocalVAD | None = None
     transport: Transport = attrs.field(factory=default_transport)
     options: WebSocketOptions = SOCKET_OPTIONS
     patience: Patience = attrs.field(factory=Patience)
@@ -187,6 +188,8 @@ class RealtimeAgent(Actor):
     _watch: Timer | None = attrs.field(init=False, default=None)
     _instructions: str = attrs.field(init=False)
     _changing: _Changing | None = attrs.field(init=False, default=None)
+    # What a tool has handed the conversation to, until the reply that called it has ended.
+    _handoff: tuple[Reconfigure, Model] | None = attrs.field(init=False, default=None)
     _cancels: int = attrs.field(init=False, default=0)
     _audio_in: AudioIn = attrs.field(init=False)
     _topics: dict[type, str] = attrs.field(init=False, factory=dict[type, str])
@@ -198,7 +201,10 @@ class RealtimeAgent(Actor):
         """Connect, and wait until the provider has accepted the configuration."""
         self._agent_id = self.context.name
         self._instructions = self.instructions
-        self._link = Link(self.context, models_of(self.model), self.transport, self.options)
+        models = models_of(self.model)
+        if self.turn_detection is not None:
+            models = tuple(by_hand(model) for model in models)
+        self._link = Link(self.context, models, self.transport, self.options)
         self._watchdog = Watchdog(self.patience)
         self._memory = Conversation(self.memory or Memory(max_items=0), self.history.items)
         self._summaries = Summaries(self._memory, self.context.start_soon, _new_id, self._error)
@@ -213,6 +219,7 @@ class RealtimeAgent(Actor):
             self.name,
         )
         self._turns = Turns(self._agent_id, self.name, _new_id, self._calls.finishes)
+        self._audio_in = self._ears()
         while True:
             await self._open()
             failure = await self._link.wait_ready()
@@ -224,7 +231,7 @@ class RealtimeAgent(Actor):
 
     async def _open(self) -> None:
         """Connect to the model whose turn it is."""
-        self._audio_in = AudioIn(self._model, _new_id)
+        self._audio_in.serve(self._model)
         connection = await self._link.open()
         connection.tell(self._configuration())
 
@@ -239,6 +246,15 @@ class RealtimeAgent(Actor):
         self._apply(self._turns.stopped())
         self._replies.end_all({"status": "cancelled", "reason": "agent_ended"})
         self._publish(AgentEnded(self._agent_id, self.name))
+
+    def _ears(self) -> AudioIn:
+        if self.turn_detection is None:
+            return AudioIn(self._model, self._turns, _new_id)
+
+        def is_heard() -> bool:
+            return self._playout.is_playing(trio.current_time())
+
+        return Listening(self._model, self._turns, _new_id, self.turn_detection, is_heard, self.context.send_after)
 
     def _configuration(self) -> Configure:
         seed = self._seed = self._memory.seed(self._unacknowledged)
@@ -285,6 +301,7 @@ class RealtimeAgent(Actor):
             if not self._add(AppendText(item_id, text)):
                 self._replies.refused(item_id, _refused(*_OVERLOADED))
                 return
+        self._audio_in.settle()
         if asked.cancels == self._cancels:
             self._measures.asked("text" if text else "request", trio.current_time())
             self._apply(self._turns.want_reply(asked.request))
@@ -301,20 +318,14 @@ class RealtimeAgent(Actor):
     def add_audio(self, event: ClientAudioAppend) -> None:
         """The user's speech."""
         try:
-            commands = self._audio_in.append(event)
+            self._apply(self._audio_in.append(event))
         except (AudioError, DecodeError) as error:
             self._error("invalid_audio", str(error))
-            return
-        for command in commands:
-            self._command(command)
 
     @receives
     def commit_audio(self, _: ClientAudioCommit) -> None:
         """The user's turn is over."""
-        for command in self._audio_in.commit():
-            if isinstance(command, CommitAudio):
-                self._memory.committed(command.request_id)
-            self._command(command)
+        self._apply(self._audio_in.commit())
 
     @receives
     def add_image(self, event: ClientImageAppend) -> None:
@@ -338,6 +349,7 @@ class RealtimeAgent(Actor):
     def cancel_response(self, _: ClientResponseCancel) -> None:
         """Silence, at once."""
         self._cancels += 1
+        self._audio_in.settle()
         self._apply(self._turns.cancel())
 
     @receives(lane="control")  # as the cancel is that may follow it
@@ -372,15 +384,20 @@ class RealtimeAgent(Actor):
         """The same for Python code, and for whatever can be changed."""
         answer = Change()
         try:
-            if self._changing is not None and self._changing.model is not None:
-                raise ChangeRefused("another change waits for a moment at which nobody speaks: wait for that first")
-            model = changed_model(self._model, change)
-            tools_by_name(self.tools if change.tools is None else change.tools, model)
+            model = self._model_for(change)
         except RealtimeError as error:
             answer.end(str(error))
         else:
             self._change(change, model).append(answer)
         return answer
+
+    def _model_for(self, change: Reconfigure) -> Model:
+        """The model with which a change is made. Raises what is wrong with it."""
+        if self._handoff is not None or (self._changing is not None and self._changing.model is not None):
+            raise ChangeRefused("another change waits for a moment at which nobody speaks: wait for that first")
+        model = changed_model(self._model, change)
+        tools_by_name(self.tools if change.tools is None else change.tools, model)
+        return model
 
     def _change(self, change: Reconfigure, model: Model) -> list[Change]:
         """Begin to change. Those in the list are told when it has come about."""
@@ -393,7 +410,7 @@ class RealtimeAgent(Actor):
         if self._changing is None:
             self._changing = _Changing(before, wanted)
         self._changing.wanted = wanted
-        if model != self._model or not model.capabilities.reconfiguration:
+        if self._needs_session(model):
             self._changing.model = model
             self._link.look_out()
         else:
@@ -420,17 +437,26 @@ class RealtimeAgent(Actor):
 
     def _handed_off(self, handoff: Handoff) -> None:
         """A tool gives the conversation to another agent, which replies to the call: that waits for no quiet moment."""
-        answer = self.change(handoff.change)
-        if answer.error is not None:
-            self._error("handoff_failed", str(answer.error))
-        elif self._changing is not None and self._changing.model is not None:
-            self._link.keep()
+        try:
+            model = self._model_for(handoff.change)
+        except RealtimeError as error:
+            self._error("handoff_failed", str(error))
+            return
+        self._handoff = handoff.change, model
+        if self._needs_session(model):
+            self._link.keep()  # the reply to the call is asked of the other
 
-    def _take_over_if_due(self) -> None:
-        """After a handoff: when the reply that called has ended, and all its calls have."""
-        is_due = self._changing is not None and self._changing.model is not None and self._link.keeps
-        if is_due and not self._turns.generating and not self._turns.calls:
-            self._replace()
+    def _hand_off_if_due(self) -> None:
+        """When the reply that called has ended, and all its calls have."""
+        if self._handoff is not None and not self._turns.generating and not self._turns.calls:
+            (change, model), self._handoff = self._handoff, None
+            self._change(change, model)
+            if self._needs_session(model):
+                self._replace()
+
+    def _needs_session(self, model: Model) -> bool:
+        """Whether a change to this model needs a new session."""
+        return model != self._model or not model.capabilities.reconfiguration
 
     def _replace(self) -> None:
         assert self._changing is not None
@@ -500,7 +526,7 @@ class RealtimeAgent(Actor):
             self._link.is_useful = True
             self._playout.response_done(event.response_id)
         self._apply(self._turns.done(event))
-        self._take_over_if_due()
+        self._hand_off_if_due()
         self._summaries.look()
 
     def _passes(self, response_id: str) -> bool:
@@ -518,13 +544,23 @@ class RealtimeAgent(Actor):
 
     @receives
     def heard(self, event: InputEvent) -> None:
-        """When the user begins to speak, what was being said is over, and the frontend stops playing it."""
-        if isinstance(event, ModelInputStarted):
-            self._apply(self._turns.heard_speech(self._model.interrupts))
-        self._publish(agent_event(event, self._agent_id, self.name))
-        if isinstance(event, ModelInputDone):
-            detection = self._model.turn_detection
-            self._apply(self._turns.heard_silence(not isinstance(detection, Manual) and detection.create_response))
+        """The user begins to speak, says something, is silent."""
+        self._apply(self._audio_in.told(event))
+
+    @receives
+    def committed(self, notice: AudioCommitted) -> None:
+        """The user's turn is an item of the provider's."""
+        self._audio_in.committed(notice)
+
+    @receives
+    def words_late(self, late: WordsLate) -> None:
+        """What was said is not known yet."""
+        self._apply(self._audio_in.words_late(late))
+
+    @receives
+    def hearing_statistics(self, _: GetHearingStatistics) -> HearingStatistics:
+        """What was heard so far; nothing, where the provider finds the turns."""
+        return self._audio_in.statistics()
 
     @receives
     def model_error(self, event: ModelError) -> None:
@@ -540,6 +576,7 @@ class RealtimeAgent(Actor):
             self._publish(ServerSessionUpdated(self.session_id, {"state_restored": "partial"}))
         else:
             self._memory.refused(notice.request_id)
+        self._audio_in.refused(notice)
         refusal = _refused(notice.error_type, notice.code, notice.message)
         request = self._replies.refused(notice.request_id, refusal)
         if request is not None:
@@ -646,7 +683,8 @@ class RealtimeAgent(Actor):
     @receives
     async def take_over(self, event: _TakeOver) -> None:
         """The next model goes on with the conversation."""
-        self._link.keep([AppendAudio(self._audio_in.flush())])
+        self._link.keep()
+        self._apply(self._audio_in.flush())
         if event.is_wished and self._changing is not None:
             self._changing.has_begun = True
             self._adopt(*self._changing.wanted)
@@ -660,6 +698,7 @@ class RealtimeAgent(Actor):
     def _leave(self, reason: str) -> None:
         """Replies end here."""
         self._playout.session_lost()
+        self._audio_in.session_lost()
         known = known_calls(self._memory.seed(), self._model.capabilities)
         self._apply(self._turns.lost(known, reason))
         for item_id, command in self._unacknowledged.items():
@@ -671,6 +710,7 @@ class RealtimeAgent(Actor):
         for command in self._unacknowledged.values():
             self._link.tell(command)
         self._apply(self._turns.resumed())
+        self._hand_off_if_due()
 
     def _tell_end(self, cause: BaseException, following: Model | None = None) -> None:
         code = cause.code if isinstance(cause, ProviderRefused) else ""
@@ -695,7 +735,7 @@ class RealtimeAgent(Actor):
 
     def _answered(self, use: ToolUse, output: str, result: ToolResult | None) -> None:
         self._apply(self._turns.answered(use, output, result))
-        self._take_over_if_due()
+        self._hand_off_if_due()
 
     def _apply(self, effects: list[Effect]) -> None:
         if self._watch is None and self._watchdog.interval is not None and self._turns.awaits:
@@ -740,6 +780,8 @@ class RealtimeAgent(Actor):
         if isinstance(command, (AppendText, AppendImage, AppendToolResult)):
             self._add(command)
             return
+        if isinstance(command, CommitAudio):
+            self._memory.committed(command.request_id)
         told = self._link.tell(command)
         if not told and not isinstance(command, (AppendAudio, CancelResponse)):
             self._apply(self._turns.failed(RequestFailed(command.request_id, *_OVERLOADED)))

@@ -87,11 +87,6 @@ class Link:
         self.context.watch(connection)
         return connection
 
-    @property
-    def keeps(self) -> bool:
-        """Whether it is between two models."""
-        return self._kept is not None
-
     async def wait_ready(self) -> BaseException | None:
         """Wait until the model is ready. Returns why it will not be."""
         assert self.connection is not None

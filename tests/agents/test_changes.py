@@ -23,7 +23,7 @@ from realtime_actors.agents import (
 )
 from realtime_actors.events import AgentError, AgentResponseDone, ServerSessionUpdated
 from realtime_actors.providers import Manual, ProviderRefused
-from realtime_actors.simulators.brain import Call, Endless, Say
+from realtime_actors.simulators.brain import Call, Endless, Say, Stall
 from realtime_actors.simulators.scripted import Reply
 from realtime_actors.testing import Failures
 
@@ -110,8 +110,11 @@ async def test_a_conversation_is_handed_to_another_agent(autojump_clock: MockClo
         assert [turn.text for turn in talk.brain.heard[1:]] == ["Hello?", "Hello.", "Who is this?"]
 
 
+@pytest.mark.parametrize("then", [[], [Stall(1)]], ids=["", "before the reply that calls it has ended"])
 @pytest.mark.parametrize("voice", [MODEL.voice, "cedar"])
-async def test_a_tool_hands_over_and_the_other_agent_replies(autojump_clock: MockClock, voice: str) -> None:
+async def test_a_tool_hands_over_and_the_other_agent_replies(
+    autojump_clock: MockClock, voice: str, then: list[Stall]
+) -> None:
     billing = RealtimeAgent("Billing", "You are billing.", attrs.evolve(MODEL, voice=voice))
 
     @tool
@@ -119,7 +122,7 @@ async def test_a_tool_hands_over_and_the_other_agent_replies(autojump_clock: Moc
         """Hand over to the billing department."""
         return Handoff(billing)
 
-    replies = (Reply([Call("to_billing")], when="bill"), Reply([Say("Billing speaking.")], after="to_billing"))
+    replies = (Reply([Call("to_billing"), *then], when="bill"), Reply([Say("Billing speaking.")], after="to_billing"))
     async with talking(*replies, tools=[to_billing]) as talk:
         reply = await (await generate_reply(talk.agent, "My bill is wrong."))
         assert (reply.status, reply.text) == ("completed", "Billing speaking.")
