@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         receives,
     )
     from realtime_actors.agents import (
+        LocalVAD,
         Progress,
         RealtimeAgent,
         Reply,
@@ -153,6 +154,7 @@ __all__ = [
     "Forward",
     "GeminiRealtimeModel",
     "Instrument",
+    "LocalVAD",
     "Lost",
     "MailboxFull",
     "Manual",

@@ -2,7 +2,17 @@
 
 from .agent import RealtimeAgent
 from .changes import Change, Handoff, Reconfigure, hand_off, reconfigure
-from .errors import AgentsError, ChangeRefused, InvalidArguments, InvalidMemory, InvalidTool, ReplyFailed
+from .errors import (
+    AgentsError,
+    ChangeRefused,
+    InvalidArguments,
+    InvalidMemory,
+    InvalidTool,
+    InvalidTurnDetection,
+    ReplyFailed,
+)
+from .hearing import Backchannels, HearingStatistics, LocalVAD
+from .listening import GetHearingStatistics
 from .measures import GetTurnStatistics, Percentiles, TurnStatistics
 from .memory import GetHistory, Memory, Summarise
 from .progress import Progress
@@ -12,16 +22,21 @@ from .tools import Duplicates, OnInterruption, Tool, ToolOptions, frontend_tool,
 
 __all__ = [
     "AgentsError",
+    "Backchannels",
     "Change",
     "ChangeRefused",
     "Duplicates",
     "GenerateReply",
+    "GetHearingStatistics",
     "GetHistory",
     "GetTurnStatistics",
     "Handoff",
+    "HearingStatistics",
     "InvalidArguments",
     "InvalidMemory",
     "InvalidTool",
+    "InvalidTurnDetection",
+    "LocalVAD",
     "Memory",
     "OnInterruption",
     "Percentiles",

@@ -127,19 +127,21 @@ Action = TurnBegan | TurnAudio | TurnEnded | Backchannel
 
 @attrs.frozen
 class HearingStatistics:
-    """What an agent with `LocalVAD` has heard."""
+    """What an agent with `LocalVAD` has heard so far."""
 
-    turns: int
+    turns: int = 0
     """Turns that were given to the model."""
-    interruptions: int
+    interruptions: int = 0
     """Times that speech interrupted a reply."""
-    too_short: int
+    too_short: int = 0
     """Interruptions of which nothing came: there was less voice than a turn needs."""
-    backchannels: int
-    backchannel_ms: float
+    backchannels: int = 0
+    backchannel_ms: float = 0
     """Speech of backchannels, in ms, the silence after each included."""
-    dropped_ms: float
-    """Speech that was held for too long while it was not known what it is."""
+    dropped_ms: float = 0
+    """Speech that was held for too long while it was not known what it is, in ms."""
+    resumed: int = 0
+    """Replies that were gone on with, because nothing had interrupted them."""
 
 
 @attrs.define
@@ -148,6 +150,7 @@ class Hearing:
 
     settings: LocalVAD
     rate: int
+    counts: dict[str, float] = attrs.field(factory=lambda: dict.fromkeys(_COUNTS, 0))
     _vad: VoiceActivityDetector = attrs.field(init=False)
     _frame: int = attrs.field(init=False)
     _pending: bytearray = attrs.field(init=False, factory=bytearray)
@@ -162,7 +165,6 @@ class Hearing:
     """Bytes of the turn that were given out."""
     _state: Literal["silent", "undecided", "began", "turn"] = attrs.field(init=False, default="silent")
     """`undecided`: somebody speaks; `began`: that is known to interrupt; `turn`: and to be a turn."""
-    _counts: dict[str, float] = attrs.field(init=False, factory=lambda: dict.fromkeys(_COUNTS, 0))
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
@@ -175,6 +177,11 @@ class Hearing:
             threshold_dbfs=settings.threshold_dbfs,
             aggressiveness=settings.aggressiveness,
         )
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody speaks, as far as is known."""
+        return self._state == "silent" and self._vad.voice_since_ms is None
 
     def hear(self, pcm: bytes, is_heard: Callable[[], bool]) -> list[Action]:
         """The next audio. `is_heard` tells whether a reply is being heard, and is asked when that matters."""
@@ -205,9 +212,9 @@ class Hearing:
 
     def statistics(self) -> HearingStatistics:
         """What was heard so far."""
-        counts = {name: round(self._counts[name]) for name in ("turns", "interruptions", "too_short", "backchannels")}
+        counts = {name: round(self.counts[name]) for name in ("turns", "interruptions", "too_short", "backchannels")}
         return HearingStatistics(
-            **counts, backchannel_ms=self._counts["backchannel_ms"], dropped_ms=self._counts["dropped_ms"]
+            **counts, backchannel_ms=self.counts["backchannel_ms"], dropped_ms=self.counts["dropped_ms"]
         )
 
     def _look(self, frame: bytes, is_heard: Callable[[], bool], actions: list[Action]) -> None:
@@ -248,7 +255,7 @@ class Hearing:
     def _begin(self, interrupts: bool, actions: list[Action]) -> None:
         if self._state != "began":
             self._state = "began"
-            self._counts["interruptions"] += interrupts
+            self.counts["interruptions"] += interrupts
             actions.append(TurnBegan(round(self._ms(self._position - len(self._held))), interrupts))
 
     def _send(self) -> None:
@@ -265,7 +272,7 @@ class Hearing:
     def _end(self, actions: list[Action]) -> None:
         self._give(actions)
         is_turn = self._state == "turn"
-        self._counts["turns" if is_turn else "too_short"] += 1
+        self.counts["turns" if is_turn else "too_short"] += 1
         actions.append(TurnEnded(round(self._ms(self._position)), is_turn))
         self._state = "silent"
 
@@ -278,8 +285,8 @@ class Hearing:
         if self.settings.backchannels == "commit":
             audio = bytes(self._held)
             self._held.clear()
-        self._counts["backchannels"] += 1
-        self._counts["backchannel_ms"] += audio_ms
+        self.counts["backchannels"] += 1
+        self.counts["backchannel_ms"] += audio_ms
         actions.append(Backchannel(audio_ms, audio))
 
     def _forget_before(self, at_ms: float) -> None:
@@ -292,7 +299,7 @@ class Hearing:
         excess = len(self._held) - byte_length(MOST_HELD_MS, self.rate)
         if excess > 0:
             del self._held[:excess]
-            self._counts["dropped_ms"] += duration_ms(excess, self.rate)
+            self.counts["dropped_ms"] += duration_ms(excess, self.rate)
 
     def _ms(self, size: int) -> float:
         return duration_ms(size, self.rate)

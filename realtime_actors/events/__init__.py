@@ -93,6 +93,7 @@ from .model import (
     ModelSessionEnded,
 )
 from .notices import (
+    AudioCommitted,
     ItemAdded,
     ModelNotice,
     RequestFailed,
@@ -164,6 +165,7 @@ __all__ = [
     "AppendText",
     "AppendToolResult",
     "AudioBlock",
+    "AudioCommitted",
     "AudioFormat",
     "Base64Source",
     "Blob",

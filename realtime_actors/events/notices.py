@@ -7,6 +7,7 @@ from typing import Literal
 import attrs
 
 __all__ = [
+    "AudioCommitted",
     "ItemAdded",
     "ModelNotice",
     "RequestFailed",
@@ -27,6 +28,13 @@ class SessionConfigured:
 @attrs.frozen
 class ItemAdded:
     """An item is part of the provider's conversation now: what we sent under this id has arrived."""
+
+    item_id: str
+
+
+@attrs.frozen
+class AudioCommitted:
+    """The speech that was committed (`CommitAudio`) is this item now. Commits are answered in order."""
 
     item_id: str
 
@@ -91,6 +99,7 @@ ModelNotice = (
     SessionConfigured
     | SessionEnding
     | ItemAdded
+    | AudioCommitted
     | RequestFailed
     | SessionRefused
     | SessionExpired

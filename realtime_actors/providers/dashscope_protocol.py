@@ -312,7 +312,7 @@ class DashScopeProtocol(OpenAIProtocol):
         images = [sent.id for sent in self._waiting.values() if sent.kind is AppendImage]
         for item_id in images:
             del self._waiting[item_id]
-        return [ItemAdded(item_id) for item_id in images]
+        return [*super()._committed(message), *(ItemAdded(item_id) for item_id in images)]
 
     def _item_added(self, message: Message) -> Decoded:
         item = need_object(message, "item")

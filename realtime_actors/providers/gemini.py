@@ -128,6 +128,7 @@ class GeminiRealtimeModel(RealtimeModel):
             cancel=False,
             truncate=False,
             manual_turns=True,
+            commits_at_once=False,
             image_types=frozenset({"image/jpeg", "image/png"}),
             resumption=self.session_resumption,
             reconfiguration=self.updates_context,

@@ -69,6 +69,8 @@ class Capabilities:
     """The media types of the pictures it takes; `None`: whatever the provider takes."""
     largest_image: int | None = None
     """The bytes of the largest picture it takes; `None`: as large as the provider takes."""
+    commits_at_once: bool = True
+    """A turn that is committed goes to the provider at once; without it, it goes with the request for a reply."""
     delete: bool = False
     """Can be told to forget an item."""
     resumption: bool = False

@@ -18,6 +18,7 @@ from realtime_actors.events import (
     AppendImage,
     AppendText,
     AppendToolResult,
+    AudioCommitted,
     AudioFormat,
     CancelResponse,
     CommitAudio,
@@ -59,7 +60,7 @@ from .json_wire import (
     need_object,
     need_text,
 )
-from .model import RealtimeModel
+from .model import Manual, RealtimeModel
 from .openai_history import item_of, wire_id
 
 __all__ = ["OpenAIProtocol"]
@@ -247,6 +248,13 @@ class OpenAIProtocol(JSONProtocol):
     def _speech_stopped(self, message: Message) -> Decoded:
         return [ModelInputDone(as_text(message.get("item_id")), as_count(message.get("audio_end_ms")))]
 
+    def _committed(self, message: Message) -> Decoded:
+        return [AudioCommitted(as_text(message.get("item_id")))] if self._is_manual else []
+
+    @property
+    def _is_manual(self) -> bool:
+        return isinstance(self._model.turn_detection, Manual)
+
     def _item_added(self, message: Message) -> Decoded:
         item_id = as_text(need_object(message, "item").get("id"))
         if item_id not in self._sent:
@@ -418,7 +426,7 @@ class OpenAIProtocol(JSONProtocol):
         "session.updated": _session_updated,
         "input_audio_buffer.speech_started": _speech_started,
         "input_audio_buffer.speech_stopped": _speech_stopped,
-        "input_audio_buffer.committed": _nothing,
+        "input_audio_buffer.committed": _committed,
         "input_audio_buffer.cleared": _nothing,
         "input_audio_buffer.timeout_triggered": _nothing,
         "conversation.created": _nothing,

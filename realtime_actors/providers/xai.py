@@ -101,6 +101,7 @@ class XAIRealtimeModel(RealtimeModel):
             cancel=True,
             truncate=True,
             manual_turns=True,
+            commits_at_once=False,
             resumption=self.session_resumption,
             history="items",
         )

@@ -45,7 +45,7 @@ from realtime_actors.events import (
 
 from .calls import forget_oldest
 from .json_wire import Decoded, Message, as_list, as_object, as_text, dump, need_object, need_text
-from .model import Manual, RealtimeModel
+from .model import RealtimeModel
 from .openai_history import wire_id
 from .openai_protocol import CONFLICTS, OpenAIProtocol
 
@@ -100,10 +100,6 @@ class XAIProtocol(OpenAIProtocol):
         self._live: dict[str, _Live] = {}
         # What was told of the user's words, by item; None when they are complete.
         self._told: dict[str, str | None] = {}
-
-    @property
-    def _is_manual(self) -> bool:
-        return isinstance(self._model.turn_detection, Manual)
 
     # To the provider
 
@@ -349,6 +345,7 @@ class XAIProtocol(OpenAIProtocol):
         "ping": OpenAIProtocol._nothing,  # of the application's; it needs no answer
         "conversation.created": _conversation_created,
         "session.updated": _configured,
+        "input_audio_buffer.committed": OpenAIProtocol._nothing,  # the speech in it has been named
         "input_audio_buffer.speech_started": _user_speaks,
         "input_audio_buffer.speech_stopped": _user_is_silent,
         "conversation.item.added": _item_new,

@@ -264,7 +264,7 @@ Pieces = st.lists(st.tuples(st.sampled_from(["voice", "silence"]), st.integers(1
         backchannels=st.sampled_from(["ignore", "commit"]),
     ),
 )
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_whatever_the_chunks_the_turns_are_the_same_and_every_byte_is_sent_once_and_in_order(
     pieces: list[tuple[str, int]], cuts: list[int], over: bool, commit: bool, vad: LocalVAD
 ) -> None:
