@@ -39,7 +39,9 @@ if TYPE_CHECKING:
         receives,
     )
     from realtime_actors.agents import (
+        GetHistory,
         LocalVAD,
+        Memory,
         Progress,
         RealtimeAgent,
         Reply,
@@ -153,11 +155,13 @@ __all__ = [
     "DecodeError",
     "Forward",
     "GeminiRealtimeModel",
+    "GetHistory",
     "Instrument",
     "LocalVAD",
     "Lost",
     "MailboxFull",
     "Manual",
+    "Memory",
     "OpenAIRealtimeModel",
     "Progress",
     "ProviderRefused",

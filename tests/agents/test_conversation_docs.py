@@ -54,3 +54,18 @@ async def test_a_tool_hands_over(autojump_clock: MockClock, page: dict[str, Any]
         prototype = page["receptionist"](RealtimeAgent("Billing", "You are billing.", openai.model))
         agent = await runtime.spawn(attrs.evolve(prototype, transport=openai.transport))
         assert (await (await generate_reply(agent, "My bill is wrong."))).text == "Billing here."
+
+
+async def test_a_conversation_goes_on_with_another_agent(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+    replies = Reply([Say("Hello Ann.")], when="name is Ann"), Reply([Say("Ann.")], when="my name", knows="is Ann")
+    async with simulate_openai(*replies) as openai, open_test_runtime() as runtime:
+        prototype = RealtimeAgent("Friday", "Be brief.", openai.model, memory=page["summarising"])
+        agent = await runtime.spawn(attrs.evolve(prototype, transport=openai.transport))
+        await (await generate_reply(agent, "My name is Ann."))
+        exported = await page["export_history"](agent)
+        after = attrs.evolve(page["with_history"](prototype, exported), transport=openai.transport)
+        reply = await generate_reply(await runtime.spawn(after), "What is my name?")
+        await reply
+        assert reply.text == "Ann."
+        history = page["decode_history"](exported)
+        assert await page["summarise"](history.items) == "2 things were said, the first by the user."

@@ -140,7 +140,10 @@ client.on("agent_response_tool_progress", (progress) => transcript.toolProgress(
 client.on("agent_response_tool_result", ({ tool_result }) => transcript.toolResult(tool_result));
 client.on("server_session_updated", ({ metadata }) => {
   if (metadata?.connection !== "restored") return;
-  const memory = metadata.state_restored === "none" ? " It does not remember what was said before." : "";
+  const memory = {
+    none: " It does not remember what was said before.",
+    partial: " It may not remember all that was said before.",
+  }[metadata.state_restored] ?? "";
   transcript.note(`The model is connected again.${memory}`);
 });
 client.on("agent_error", ({ message, code }) => {
