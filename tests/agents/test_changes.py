@@ -29,7 +29,7 @@ from realtime_actors.testing import Failures
 
 
 @tool
-def weather(city: str) -> str:
+async def weather(city: str) -> str:
     """Tell the weather."""
     return f"sunny in {city}"
 
@@ -118,7 +118,7 @@ async def test_a_tool_hands_over_and_the_other_agent_replies(
     billing = RealtimeAgent("Billing", "You are billing.", attrs.evolve(MODEL, voice=voice))
 
     @tool
-    def to_billing() -> Handoff:
+    async def to_billing() -> Handoff:
         """Hand over to the billing department."""
         return Handoff(billing)
 

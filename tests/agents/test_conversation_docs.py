@@ -48,7 +48,8 @@ async def test_an_agent_is_changed(autojump_clock: MockClock, page: dict[str, An
         assert (session["instructions"], session["audio"]["output"]["voice"]) == ("Answer in French.", "cedar")
 
 
-async def test_a_tool_hands_over(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+async def test_a_tool_hands_over(page: dict[str, Any]) -> None:
+    # On the real clock: the tool has a thread, for which the other one does not wait.
     replies = (Reply([Call("to_billing")], when="bill"), Reply([Say("Billing here.")], after="to_billing"))
     async with simulate_openai(*replies) as openai, open_test_runtime() as runtime:
         prototype = page["receptionist"](RealtimeAgent("Billing", "You are billing.", openai.model))

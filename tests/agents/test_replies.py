@@ -69,7 +69,7 @@ async def test_without_words_it_is_a_reply_to_the_conversation_so_far(autojump_c
 
 async def test_it_is_complete_when_what_follows_its_calls_is(autojump_clock: MockClock) -> None:
     @tool
-    def weather(city: str) -> str:
+    async def weather(city: str) -> str:
         """Tell the weather."""
         return f"sunny in {city}"
 
