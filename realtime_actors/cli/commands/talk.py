@@ -1,7 +1,9 @@
 """`realtime-actors talk`."""
 
+import sys
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -17,6 +19,7 @@ Examples:
   realtime-actors talk hello.wav --save reply.wav --events events.jsonl
   realtime-actors talk --text "what time is it"
   realtime-actors talk --text "what is this" --image photo.jpg
+  realtime-actors talk --text "order a taxi" --approve all
   realtime-actors talk count.wav --interrupt-with weather.wav
   realtime-actors talk hello.wav --url wss://voice.example.org/ws/me/first
 """
@@ -52,6 +55,12 @@ Examples:
     metavar="EVENTS.jsonl",
     help="Write every event sent and received, with its time, one JSON object a line.",
 )
+@click.option(
+    "--approve",
+    type=click.Choice(["ask", "all", "none"]),
+    help="Which tools may run of those that need approval: asked here (the default on a terminal), all, or none "
+    "(the default elsewhere).",
+)
 @click.option("--provider", metavar="NAME", help="Whose model, where the gateway has several (`serve --provider`).")
 @click.option(
     "--timeout",
@@ -73,6 +82,7 @@ def talk(
     token: str | None,
     save: Path | None,
     events: Path | None,
+    approve: Literal["ask", "all", "none"] | None,
     provider: str | None,
     timeout: float,
     verbose: int,
@@ -103,6 +113,7 @@ def talk(
         save=save,
         events=events,
         provider=provider,
+        approve=approve or ("ask" if sys.stdin.isatty() else "none"),
         timeout=timeout,
     )
     run(partial(hold, plan), verbose=verbose, terminated=143)

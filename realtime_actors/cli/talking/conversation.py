@@ -11,6 +11,7 @@ import trio
 
 from realtime_actors.audio import Wav, read_wav, write_wav
 from realtime_actors.cli.errors import CommandFailed
+from realtime_actors.cli.talking.approvals import Approvals, Approve
 from realtime_actors.cli.talking.event_file import EventFile
 from realtime_actors.cli.talking.frontend import connect, in_words
 from realtime_actors.cli.talking.microphone import PIECE_MS, Microphone, usual_rate
@@ -26,6 +27,9 @@ from realtime_actors.events import (
     AgentInputStarted,
     AgentResponseAudioDelta,
     AgentResponseDone,
+    AgentResponseToolProgress,
+    AgentResponseToolResult,
+    AgentToolApprovalRequested,
     AudioFormat,
     ClientAudioAppend,
     ClientEvent,
@@ -70,6 +74,8 @@ class Plan:
     events: Path | None = None
     provider: str | None = None
     """Whose model to ask for, of those that the gateway has."""
+    approve: Approve = "none"
+    """Which tools may run, of those that need somebody's approval."""
     timeout: float = 60.0
     """Seconds for the server to get ready, and again for the answer once all is said."""
 
@@ -140,6 +146,8 @@ class _Conversation:
     _leaving: bool = attrs.field(init=False, default=False)
     _cut_off: bool = attrs.field(init=False, default=False)
     _last_error: str = attrs.field(init=False, default="")
+    _approvals: Approvals = attrs.field(init=False)
+    _tool_progress: str = attrs.field(init=False, default="")
 
     def __attrs_post_init__(self) -> None:
         first = self.speech or self.to_interrupt
@@ -150,6 +158,9 @@ class _Conversation:
     async def run(self) -> None:
         """Hold it to its end. Raises `CommandFailed` when it comes to none."""
         async with trio.open_nursery() as nursery:
+            self._approvals = Approvals(
+                self.plan.approve, self._session_id, self.screen, self._send, nursery.start_soon
+            )
             nursery.start_soon(self._listen)
             await self._open()
             await self._speak()
@@ -265,7 +276,7 @@ class _Conversation:
         if self._microphone is not None and self._microphone.remaining_ms:
             self.screen.status(f"speaking, {self._microphone.remaining_ms / 1000:.1f} s to go")
         elif self.progress.calls:
-            self.screen.status("waiting for a tool")
+            self.screen.status(self._tool_progress or "waiting for a tool")
         elif now < self.playout.ends:
             self.screen.status(f"listening, {self.playout.heard_ms(now) / 1000:.1f} s")
         else:
@@ -324,6 +335,13 @@ class _Conversation:
                 if lost_ms > 0:
                     self.progress.silence(now)
                     self._narrator.silenced(lost_ms)
+            case AgentToolApprovalRequested():
+                self._approvals.ask(event)
+            case AgentResponseToolProgress(name=name, text=text, fraction=fraction):
+                self._tool_progress = f"{name}: {text}" + ("" if fraction is None else f" ({fraction:.0%})")
+            case AgentResponseToolResult(tool_result=result):
+                self._tool_progress = ""
+                self._approvals.over(result.id)
             case AgentError():
                 self._check_error(event)
             case AgentEnded() | ServerSessionEnded() if not self._leaving:
