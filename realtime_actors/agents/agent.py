@@ -89,7 +89,20 @@ from .restoration import known_calls, restored
 from .summaries import Summaries
 from .tools import Tool
 from .translation import DELTAS, InputEvent, Part, agent_event
-from .turns import AbortTool, Began, Effect, Emit, Ended, Mistaken, RunTool, Send, Silence, Supersede, Turns
+from .turns import (
+    AbortTool,
+    Began,
+    Effect,
+    Emit,
+    Ended,
+    Mistaken,
+    RunTool,
+    Send,
+    Silence,
+    Supersede,
+    Turns,
+    Unsaid,
+)
 from .watchdog import Patience, Watchdog
 
 __all__ = ["RealtimeAgent"]
@@ -314,7 +327,7 @@ class RealtimeAgent(Actor):
         self._apply(self._turns.interrupt(message.request))
         self._replies.ended([message.request], {"status": "cancelled", "reason": "interrupted"})
 
-    @receives
+    @receives(direct=True)
     def add_audio(self, event: ClientAudioAppend) -> None:
         """The user's speech."""
         try:
@@ -764,6 +777,8 @@ class RealtimeAgent(Actor):
                     self._replies.mistaken(requests, response_id)
                 case Ended(requests, metadata):
                     self._replies.ended(requests, metadata)
+                case Unsaid(item_id):
+                    self._memory.refused(item_id)
 
     def _silence(self, response_id: str | None) -> None:
         """What was not heard is cut off: with the model, and with whoever plays it still and is not told otherwise."""
