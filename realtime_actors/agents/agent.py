@@ -90,6 +90,7 @@ from .summaries import Summaries
 from .tools import Tool
 from .translation import DELTAS, InputEvent, Part, agent_event
 from .turns import (
+    CANCELLED,
     AbortTool,
     Began,
     Effect,
@@ -605,7 +606,12 @@ class RealtimeAgent(Actor):
 
     @receives
     def calls_cancelled(self, notice: ToolCallsCancelled) -> None:
-        """By the provider, which takes no results of theirs."""
+        """By the provider, which takes no results of theirs: those that are on their way are told in words."""
+        for item_id, command in list(self._unacknowledged.items()):
+            if isinstance(command, AppendToolResult) and command.call_id in notice.call_ids:
+                del self._unacknowledged[item_id]
+                if command.output != CANCELLED:
+                    self._add(as_text_item(_new_id(), command.name, command.output, command.call_id))
         self._apply(self._turns.calls_cancelled(notice.call_ids))
 
     @receives

@@ -30,6 +30,7 @@ from realtime_actors.events import (
 from .late import LateCall, LateCalls
 
 __all__ = [
+    "CANCELLED",
     "AbortTool",
     "Began",
     "Effect",
@@ -240,7 +241,7 @@ class Turns:
             return []
         _remember(self._called, use.id)
         if reply is None or reply.ended:
-            return [self._result_command(use, _CANCELLED)]
+            return [self._result_command(use, CANCELLED)]
         reply.calls[use.id] = use
         return [RunTool(use)]
 
@@ -438,7 +439,7 @@ class Turns:
             if self.finishes(use):
                 self._late.keep(LateCall(use))
             else:
-                effects += [AbortTool(call_id), self._result_event(use, _CANCELLED)]
+                effects += [AbortTool(call_id), self._result_event(use, CANCELLED)]
             reply.answered = False
             if not reply.calls and reply.done:
                 effects += self._close(reply)
@@ -501,8 +502,8 @@ class Turns:
             if self.finishes(use):
                 self._late.keep(LateCall(use))
             else:
-                effects += [AbortTool(use.id), self._result_command(use, _CANCELLED)]
-                effects.append(self._result_event(use, _CANCELLED))
+                effects += [AbortTool(use.id), self._result_command(use, CANCELLED)]
+                effects.append(self._result_event(use, CANCELLED))
         reply.calls.clear()
         return effects
 
@@ -512,7 +513,7 @@ class Turns:
         for use in self._late.uses:
             if not self.finishes(use):
                 self._late.take(use.id)
-                effects += [AbortTool(use.id), self._result_event(use, _CANCELLED)]
+                effects += [AbortTool(use.id), self._result_event(use, CANCELLED)]
         self._late.interrupted()
         return effects
 
@@ -559,5 +560,5 @@ def _remember(ids: dict[str, None], new: str) -> None:
 
 _CLIENT_CANCELLED = {"status": "cancelled", "reason": "client_cancelled"}
 _AGENT_ENDED = {"status": "cancelled", "reason": "agent_ended"}
-_CANCELLED = "The call was cancelled: the user interrupted the reply."
+CANCELLED = "The call was cancelled: the user interrupted the reply."
 _STOPPED = "The call was abandoned: the agent has ended."

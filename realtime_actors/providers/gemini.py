@@ -198,6 +198,8 @@ class GeminiRealtimeModel(RealtimeModel):
         return GeminiProtocol(self)
 
     def closing(self, code: int | None, reason: str) -> ProviderRefused | None:
+        if reason.startswith(_ENTITY_NOT_FOUND):
+            return None
         kind = _kind_of(reason)
         return super().closing(code, reason) if kind is None else self.refused(f"close code {code}", reason, kind)
 
@@ -274,6 +276,10 @@ class GeminiRealtimeModel(RealtimeModel):
             activity["silenceDurationMs"] = detection.silence_duration_ms
         handling = "START_OF_ACTIVITY_INTERRUPTS" if detection.interrupt_response else "NO_INTERRUPTION"
         return {"automaticActivityDetection": activity, "activityHandling": handling}
+
+
+# The result of a call that the server was giving up at the same moment.
+_ENTITY_NOT_FOUND = "Requested entity was not found"
 
 
 def _kind_of(reason: str) -> RefusalKind | None:

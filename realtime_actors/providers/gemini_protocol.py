@@ -310,10 +310,14 @@ class GeminiProtocol(JSONProtocol):
         """The reply that comes in; it begins by whatever comes first of it."""
         if self._reply is not None:
             return [], self._reply
+        heard = self._hearing.stopped(self._asking.position_ms)
+        began, reply = self._new_reply()
+        return [*heard, *began], reply
+
+    def _new_reply(self) -> tuple[Decoded, Reply]:
         self._asked, self._unsaved, self._seeded = False, True, False
         self._reply = Reply(self._new_id("resp"), self._new_id("item"))
-        said = self._hearing.stopped(self._asking.position_ms)
-        said += [ItemAdded(item_id) for item_id in self._asking.arrived()]
+        said: Decoded = [ItemAdded(item_id) for item_id in self._asking.arrived()]
         return [*said, ModelResponseCreated(self._reply.id)], self._reply
 
     def _end(self, status: str, reason: str = "") -> Decoded:
@@ -341,6 +345,8 @@ class GeminiProtocol(JSONProtocol):
         said: Decoded = []
         if not self._pushed and not self._gemini.is_manual:
             said += self._hearing.started(self._asking.position_ms)
+        if self._reply is None and self._asked and not self._pushed and not self._stale:
+            said += self._new_reply()[0]  # the one that was asked for, which is over before it has begun
         if self._reply is not None:
             self._reply.interrupted = True
             said += self._reply.generated()
@@ -396,7 +402,10 @@ class GeminiProtocol(JSONProtocol):
         if not call_ids:
             return []
         useless = self._asking.cancel_calls(call_ids)
-        return [*(ItemAdded(item_id) for item_id in useless), ToolCallsCancelled(tuple(call_ids))]
+        said: Decoded = [ToolCallsCancelled(tuple(call_ids)), *(ItemAdded(item_id) for item_id in useless)]
+        # With its calls the turn is over. If it was only waiting for them, this is all that is said of its end.
+        self._stale = False
+        return said if self._reply is None else [*said, *self._end("cancelled", "turn_detected")]
 
     # The user
 

@@ -304,6 +304,16 @@ class TestReplies:
         said = decode(protocol, {"usageMetadata": USAGE}, SPEECH, content(turnComplete=True))
         assert said[-1] == ModelResponseDone("resp_t_1", 0, 0, {"status": "completed"})
 
+    def test_one_that_was_asked_for_and_is_interrupted_before_it_begins_ends_all_the_same(
+        self, protocol: GeminiProtocol
+    ) -> None:
+        """Whoever asked would wait for it for ever."""
+        ask(protocol)
+        said = decode(protocol, INTERRUPTED, COMPLETE)
+        assert kinds(said) == ["InputStarted", "ItemAdded", "ResponseCreated", "ResponseDone"]
+        assert said[-1].metadata == {"status": "cancelled", "reason": "turn_detected"}
+        assert kinds(decode(protocol, SPEECH)) == ["InputDone", "ResponseCreated", "ResponseAudioDelta"]
+
     def test_interrupted_playback(self, protocol: GeminiProtocol) -> None:
         """The server interrupts what it assumes to be playing, after it has generated all of it."""
         said = decode(protocol, SPEECH, content(generationComplete=True), INTERRUPTED, SPEECH, COMPLETE, SPEECH)
@@ -399,6 +409,22 @@ class TestTools:
         assert kinds(decode(protocol, call)).count("ResponseToolUseDone") == 1
         assert decode(protocol, call) == []
 
+    def test_given_up_while_the_model_waits_for_them_end_the_turn(self, protocol: GeminiProtocol) -> None:
+        """Without this the next reply was taken for the rest of the one that speech had interrupted, and was lost."""
+        decode(protocol, {"toolCall": {"functionCalls": [CALL]}}, says("One moment."))
+        said = decode(protocol, {"toolCallCancellation": {"ids": ["c1"]}})
+        assert said[0] == ToolCallsCancelled(("c1",))
+        assert isinstance(said[-1], ModelResponseDone)
+        assert said[-1].metadata == {"status": "cancelled", "reason": "turn_detected"}
+        assert kinds(decode(protocol, says("Yes?")))[0] == "ResponseCreated"
+
+    def test_given_up_after_a_cancel_end_what_was_to_be_passed_over(self, protocol: GeminiProtocol) -> None:
+        decode(protocol, {"toolCall": {"functionCalls": [CALL]}}, says("One moment."))
+        protocol.encode(CancelResponse("cancel_1", "resp_t_4"))
+        assert decode(protocol, says("Still there?")) == []
+        decode(protocol, {"toolCallCancellation": {"ids": ["c1"]}})
+        assert kinds(decode(protocol, says("Yes?")))[0] == "ResponseCreated"
+
     def test_cancelled_before_their_results_are_there(self, protocol: GeminiProtocol) -> None:
         decode(protocol, {"toolCall": {"functionCalls": [CALL]}})
         said = decode(protocol, {"toolCallCancellation": {"ids": ["c1", 7, "c8"]}})
@@ -412,7 +438,7 @@ class TestTools:
         decode(protocol, {"toolCall": {"functionCalls": [CALL]}})
         protocol.encode(AppendToolResult("item_1", "c1", "get_time", "12:00"))
         said = decode(protocol, {"toolCallCancellation": {"ids": ["c1"]}})
-        assert said == [ItemAdded("item_1"), ToolCallsCancelled(("c1",))]
+        assert said == [ToolCallsCancelled(("c1",)), ItemAdded("item_1")]
         self.assert_nothing_is_asked(protocol)
 
     def assert_nothing_is_asked(self, protocol: GeminiProtocol) -> None:
