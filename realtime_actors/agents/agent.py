@@ -756,7 +756,7 @@ class RealtimeAgent(Actor):
         self._apply(self._turns.answered(use, output, result))
         self._hand_off_if_due()
 
-    def _apply(self, effects: list[Effect]) -> None:
+    def _apply(self, effects: list[Effect]) -> None:  # noqa: PLR0912 - one for each effect
         if self._watch is None and self._watchdog.interval is not None and self._turns.awaits:
             self._watchdog.begin()
             self._watch = self.context.send_every(self._watchdog.interval, _CheckSilence())

@@ -27,7 +27,7 @@ from .audio_in import AudioIn, WordsLate
 from .errors import InvalidTurnDetection
 from .hearing import Action, Backchannel, Hearing, HearingStatistics, LocalVAD, TurnAudio, TurnBegan, TurnEnded
 from .translation import InputEvent, agent_event
-from .turns import Effect, Emit, Send
+from .turns import Effect, Emit, Send, Unsaid
 
 __all__ = ["WORDS_WITHIN", "GetHearingStatistics", "Listening", "by_hand"]
 
@@ -184,7 +184,7 @@ class Listening(AudioIn):
         self._resumed = False
         if not ended.is_turn:
             self._unnamed.pop(self._item, None)
-            return [done, *(self._resume() if may_resume else self.turns.heard_silence(False))]
+            return [done, Unsaid(self._item), *(self._resume() if may_resume else self.turns.heard_silence(False))]
         effects: list[Effect] = [Send(CommitAudio(self._item)), done]
         if may_resume and isinstance(self.model, RealtimeModel) and self.model.enable_input_audio_transcription:
             self._doubt = self._item

@@ -42,6 +42,7 @@ __all__ = [
     "Silence",
     "Supersede",
     "Turns",
+    "Unsaid",
 ]
 
 # Ids of replies that are over and of calls that were made, so that what comes late or twice is known as such.
@@ -116,7 +117,14 @@ class Ended:
     metadata: dict[str, str]
 
 
-Effect = Emit | Send | Supersede | Silence | RunTool | AbortTool | Began | Mistaken | Ended
+@attrs.frozen
+class Unsaid:
+    """What was taken for the user's speech was none."""
+
+    item_id: str
+
+
+Effect = Emit | Send | Supersede | Silence | RunTool | AbortTool | Began | Mistaken | Ended | Unsaid
 
 
 @attrs.define
