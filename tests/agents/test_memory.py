@@ -16,6 +16,7 @@ from realtime_actors.events import (
     AgentInputTranscriptionDone,
     AgentResponseAudioTranscriptDone,
     AgentResponseDone,
+    AgentResponseToolResult,
     AgentResponseToolUseDone,
     AgentSpeech,
     AppendImage,
@@ -24,6 +25,7 @@ from realtime_actors.events import (
     HistoryItem,
     Note,
     ToolCallItem,
+    ToolResult,
     ToolResultItem,
     ToolUse,
     UserImage,
@@ -389,3 +391,26 @@ def _characters(item: HistoryItem) -> int:
     fields = ("text", "transcript", "arguments", "output")
     texts = [getattr(item, field, None) or "" for field in fields]
     return sum(map(len, texts)) + (len(item.name) if isinstance(item, ToolCallItem) else 0)
+
+
+def test_what_the_provider_refuses_was_not_said() -> None:
+    told = Told()
+    told.writes("Hi")
+    told.speaks("s1")
+    told.says("Hello.")
+    for item_id in ("u1", "s1", "a1", "nobody"):
+        told.conversation.refused(item_id)
+    assert told.items == [AgentSpeech("a1", "Hello.", response_id="resp1")]
+
+
+def test_a_result_that_the_model_is_told_in_words_is_a_result_all_the_same() -> None:
+    told = Told()
+    told.calls("c1")
+    told.conversation.added(AppendText("r1", "[The tool get_weather has finished: Sunny.]", "c1"))
+    use = ToolUse("c1", "get_weather", {})
+    told.conversation.saw(AgentResponseToolResult(ToolResult.text(use, "Sunny."), *WHO))
+    told.conversation.added(AppendText("r2", "[The tool get_news has finished: None.]", "c2"))
+    assert told.items[1:] == [
+        ToolResultItem("r1", "c1", "get_weather", "Sunny."),
+        Note("r2", "[The tool get_news has finished: None.]"),
+    ]
