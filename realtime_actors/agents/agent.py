@@ -266,7 +266,7 @@ class RealtimeAgent(Actor):
             return AudioIn(self._model, self._turns, _new_id)
 
         def is_heard() -> bool:
-            return self._playout.is_playing(trio.current_time())
+            return self._playout.is_heard(trio.current_time())
 
         return Listening(self._model, self._turns, _new_id, self.turn_detection, is_heard, self.context.send_after)
 

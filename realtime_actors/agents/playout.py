@@ -118,6 +118,14 @@ class Playout:
         """Whether something of what was received is still to be heard."""
         return any(item.ends > now for item in self._items.values())
 
+    def is_heard(self, now: float) -> bool:
+        """Whether somebody listens to speech: there is some to be heard, or more of it comes."""
+        if not self._items:
+            return False
+        last = self._items[next(reversed(self._items))]
+        last.place()
+        return last.ends > now or not last.is_complete
+
     def item_done(self, item_id: str) -> None:
         """The provider has no more of this item."""
         item = self._items.get(item_id)
