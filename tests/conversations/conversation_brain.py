@@ -31,19 +31,19 @@ from realtime_actors.simulators.brain import (
     Twice,
 )
 
-__all__ = ["ENDLESS", "MS_PER_CHARACTER", "TOOLS", "ChanceBrain", "first_sample", "length_of", "numbers_in"]
+__all__ = ["ENDLESS", "MS_PER_CHARACTER", "TOOLS", "ChanceBrain", "first_sample", "length_of", "marks_in"]
 
 MS_PER_CHARACTER = 60
 ENDLESS = "and so on "
 _ENDLESS_SAMPLES = 1 << 16  # so that the next round goes on counting where this one ends
 TOOLS = ("quick", "slow", "hang", "broken", "paint", "stubborn", "joined", "careful", "unknown")
-_NUMBER = re.compile(r"<(\d+)>")
+_NUMBER, _MARK = re.compile(r"<(\d+)>"), re.compile(r"#(\d+)#")
 _SYLLABLES = ("ba", "lo", "mi", "ne", "ru", "sa", "to", "vi")
 
 
-def numbers_in(text: str) -> list[int]:
-    """The numbers by which what a user said is known."""
-    return [int(number) for number in _NUMBER.findall(text)]
+def marks_in(text: str) -> set[int]:
+    """The numbers by which the results of tools are known."""
+    return {int(mark) for mark in _MARK.findall(text)}
 
 
 def length_of(text: str, rate: int) -> int:
@@ -65,10 +65,14 @@ class ChanceBrain:
     """Whether the connection may be lost once more."""
     one_message: bool
     """Whether the wire has no more than one message in a reply."""
+    tells_limit: bool
+    """Whether the wire says that a reply was cut off at its limit."""
     endless: bool
     calm: bool = False
-    heard: dict[int, int] = attrs.field(init=False, factory=dict[int, int])
-    """The numbers that it was told, and how often it has replied to them."""
+    heard: set[int] = attrs.field(init=False, factory=set[int])
+    """The texts that it was told, by their numbers."""
+    results: set[int] = attrs.field(init=False, factory=set[int])
+    """The results that it was given."""
     problems: list[str] = attrs.field(init=False, factory=list[str])
     last: Sequence[Turn] = attrs.field(init=False, default=())
     """What it last replied to."""
@@ -98,11 +102,12 @@ class ChanceBrain:
             yield audio[start : start + rate * 2]
 
     def _look(self, turns: Sequence[Turn]) -> None:
-        numbers = [number for turn in turns if turn.role == "user" for number in numbers_in(turn.text)]
+        numbers = [int(number) for turn in turns if turn.role == "user" for number in _NUMBER.findall(turn.text)]
         if numbers != sorted(set(numbers)):
             self.problems.append(f"the model was told this in another order, or twice: {numbers}")
-        for number in numbers:
-            self.heard[number] = self.heard.get(number, 0) + 1
+        for turn in turns:  # a session that goes on for another may be told of it in its instructions
+            self.heard |= {int(number) for number in _NUMBER.findall(turn.text)}
+            self.results |= marks_in(turn.text)
         results = [turn.call_id for turn in turns if turn.role == "tool"]
         if len(set(results)) != len(results):
             self.problems.append(f"the model was given the result of a call twice: {results}")
@@ -126,7 +131,8 @@ class ChanceBrain:
                 return [Midway(self._words(12), self.chance.randrange(0, 1500), self._midpoint())]
             case "calls":
                 said: list[Part] = [Say(self._words(4))] if self.chance.random() < 0.5 else []
-                more: list[Part] = [Say(self._words(4))] if said == [] and self.chance.random() < 0.3 else []
+                goes_on = not said and not self.one_message and self.chance.random() < 0.3
+                more: list[Part] = [Say(self._words(4))] if goes_on else []
                 return [*said, *(self._call() for _ in range(self.chance.choice([1, 1, 1, 2, 3]))), *more]
             case "fail":
                 return [Fail("I cannot.")]
@@ -153,7 +159,8 @@ class ChanceBrain:
             case "fail":
                 return Fail("I cannot go on.")
             case "incomplete":
-                return Incomplete(self.chance.choice(["max_output_tokens", "content_filter"]))
+                limit = self.tells_limit and self.chance.random() < 0.5
+                return Incomplete("max_output_tokens" if limit else "content_filter")
             case "overlap":
                 return Overlap(self._words(5))
             case _:

@@ -58,6 +58,8 @@ class Provider:
     """Of the simulator, by chance."""
     one_message: bool = False
     """Whether a reply has no more than one message."""
+    tells_limit: bool = True
+    """Whether it is said of a reply that it was cut off at its limit."""
 
 
 def _model(kind: type[RealtimeModel], path: str, name: str) -> RealtimeModel:
@@ -73,6 +75,7 @@ PROVIDERS: Mapping[str, Provider] = {
         GeminiSimulator,
         lambda chance: {"lifetime": chance.choice([600, 90]), "notice": chance.choice([0, 5, 30])},
         one_message=True,
+        tells_limit=False,
     ),
     "dashscope": Provider(
         _model(DashScopeRealtimeModel, DashScopeSimulator.path, "qwen3.5-omni-flash-realtime"),
@@ -134,7 +137,7 @@ class _Conversation:
             await trio.sleep(CALM * self.user.pace)
             self.check()
             await self._is_not_mute()
-            self._is_at_rest()
+            await self._is_at_rest()
             self.user.tell(ClientSessionEnd("s1"))
             await self.ref.wait_stopped()
             nursery.cancel_scope.cancel()
@@ -170,17 +173,17 @@ class _Conversation:
         if [done.metadata["status"] for done in last] != ["completed"]:
             raise InvariantBroken(f"the last text was not answered by one reply: {last}")
 
-    def _is_at_rest(self) -> None:
+    async def _is_at_rest(self) -> None:
         """Nothing is left of what was begun, and nothing is lost."""
+        await trio.testing.wait_all_tasks_blocked()
         self.watcher.invariants.finish()
         forgot_at = self.watcher.forgot_at  # what a session had taken that is gone, and nobody told the next one
         lost = [each for each, at in self.user.said.items() if each not in self.brain.heard and at > forgot_at]
         if lost:
             raise InvariantBroken(f"the model has heard nothing of these texts: {lost}")
-        results = {turn.call_id for turn in self.brain.last if turn.role == "tool"}
-        calls = {turn.call_id for turn in self.brain.last if turn.role == "assistant" and turn.name}
-        if calls - results:
-            raise InvariantBroken(f"the model waits for the results of these calls: {sorted(calls - results)}")
+        lost = [each for each, at in self.watcher.results.items() if each not in self.brain.results and at > forgot_at]
+        if lost:
+            raise InvariantBroken(f"the model has heard nothing of these results: {lost}")
         for reply, state in self.user.replies:
             self._handle_is_over(reply, state)
         for actor in self.runtime.tree().actors:
@@ -235,6 +238,7 @@ async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int)
         chance=random.Random(chance.random()),  # noqa: S311
         may_drop=lambda: user.may_drop(),  # noqa: PLW0108 - there is none yet
         one_message=provider.one_message,
+        tells_limit=provider.tells_limit,
         endless=speed > 0,
     )
     simulator = provider.simulator(brain=brain, speed=speed, seed=seed, **provider.options(chance))

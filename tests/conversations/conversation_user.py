@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -49,13 +50,17 @@ _ACTIONS = (
 
 
 def tools_of(pace: float) -> list[Tool]:
-    """Tools of every kind, which take their time; `pace` is how long a second is, in seconds."""
+    """Tools of every kind, whose results have numbers; `pace` is how long a second is, in seconds."""
+    numbers = itertools.count(1)
+
+    def marked(text: str) -> str:
+        return f"{text} #{next(numbers)}#"
 
     @tool
     async def quick(of: int = 1) -> str:
         """At once."""
         await trio.lowlevel.checkpoint()
-        return "quick" * of
+        return marked(f"quick {of}")
 
     @tool
     async def slow(progress: Progress, of: int = 1) -> str:
@@ -63,7 +68,7 @@ def tools_of(pace: float) -> list[Tool]:
         await trio.sleep(1.5 * pace)
         progress("half of it", 0.5)
         await trio.sleep(1.5 * pace)
-        return "slow" * of
+        return marked(f"slow {of}")
 
     @tool(timeout=2 * pace)
     async def hang() -> str:
@@ -75,25 +80,25 @@ def tools_of(pace: float) -> list[Tool]:
     async def broken() -> str:
         """Not at all."""
         await trio.lowlevel.checkpoint()
-        raise ValueError("it is broken")
+        raise ValueError(marked("it is broken"))
 
     @tool(on_interruption="finish")
     async def stubborn() -> str:
         """Whatever the user says."""
         await trio.sleep(2 * pace)
-        return "stubborn"
+        return marked("stubborn")
 
     @tool(duplicates="join")
     async def joined() -> str:
         """One for all."""
         await trio.sleep(1 * pace)
-        return "joined"
+        return marked("joined")
 
     @tool(needs_approval=True, approval_timeout=4 * pace)
     async def careful() -> str:
         """With your permission."""
         await trio.lowlevel.checkpoint()
-        return "careful"
+        return marked("careful")
 
     paint = frontend_tool("paint", "Paint.", timeout=4 * pace)
     return [quick, slow, hang, broken, paint, stubborn, joined, careful]
@@ -160,10 +165,10 @@ class User:
             case "commit":
                 self.tell(ClientAudioCommit("s1"))
             case "late result":
-                call_id, name = self.chance.choice(self._calls) if self._calls else ("unknown", "paint")
+                call_id, name = self.chance.choice(self._calls[-20:] or [("unknown", "paint")])
                 self.tell(ClientToolResult("s1", call_id, name, "late"))
             case "late approval":
-                call_id, _ = self.chance.choice(self._calls) if self._calls else ("unknown", "careful")
+                call_id, _ = self.chance.choice(self._calls[-20:] or [("unknown", "careful")])
                 self.tell(ClientToolApproval("s1", call_id, approved=True))
             case "cancel":
                 self.tell(ClientResponseCancel("s1"))
@@ -222,9 +227,10 @@ class User:
             async for event in self.watcher:
                 match event:
                     case AgentResponseToolUseDone(tool_use=use):
-                        self._calls = [*self._calls[-20:], (use.id, use.name)]
+                        self._calls.append((use.id, use.name))
                         if use.name == "paint":
-                            nursery.start_soon(self._answer, ClientToolResult("s1", use.id, "paint", "painted"))
+                            output = f"painted #{1_000_000 + len(self._calls)}#"
+                            nursery.start_soon(self._answer, ClientToolResult("s1", use.id, "paint", output))
                     case AgentToolApprovalRequested(tool_use=use):
                         approval = ClientToolApproval("s1", use.id, self.chance.random() < 0.7)
                         nursery.start_soon(self._answer, approval)

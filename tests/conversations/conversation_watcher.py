@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 import trio
-from conversation_brain import ENDLESS, first_sample, length_of
+from conversation_brain import ENDLESS, first_sample, length_of, marks_in
 
 from realtime_actors.actors import Subscription
 from realtime_actors.events import (
@@ -19,6 +19,7 @@ from realtime_actors.events import (
     AgentResponseAudioTranscriptDelta,
     AgentResponseCreated,
     AgentResponseDone,
+    AgentResponseToolResult,
     ServerSessionUpdated,
     encode_json,
     encode_msgpack,
@@ -66,6 +67,8 @@ class Watcher(Subscription):
     items: dict[tuple[str, str], Heard] = attrs.field(init=False, factory=dict[tuple[str, str], Heard])
     """By response and item."""
     ends: dict[str, AgentResponseDone] = attrs.field(init=False, factory=dict[str, AgentResponseDone])
+    results: dict[int, float] = attrs.field(init=False, factory=dict[int, float])
+    """When a call had its result, by the result's number."""
     log: deque[str] = attrs.field(init=False, factory=lambda: deque[str](maxlen=2000))
     forgot_at: float = attrs.field(init=False, default=-math.inf)
     """When the connection was last lost to a session that the agent could tell nothing of what had been said."""
@@ -105,7 +108,7 @@ class Watcher(Subscription):
         """What was said in a response."""
         return "".join(heard.words for (owner, _), heard in self.items.items() if owner == response_id)
 
-    def _check(self, event: Any) -> None:
+    def _check(self, event: Any) -> None:  # noqa: PLR0912 - a branch for each type
         self.invariants.see(event)
         match event:
             case AgentResponseAudioDelta(response_id, item_id):
@@ -125,6 +128,8 @@ class Watcher(Subscription):
                     for (owner, item_id), heard in self.items.items():
                         if owner == response_id:
                             self._expect(heard.incomplete(), item_id)
+            case AgentResponseToolResult(tool_result=result):
+                self.results.update(dict.fromkeys(marks_in(str(result.output)), trio.current_time()))
             case AgentError(code="connection_lost"):
                 self._lost_at = trio.current_time()
             case ServerSessionUpdated(metadata={"state_restored": "none"}):
