@@ -25,7 +25,7 @@ from realtime_actors.events import (
 from .calls import forget_oldest
 from .json_wire import Decoded, Message, dump
 
-__all__ = ["Asking", "Say", "refused"]
+__all__ = ["ACTIVITY_START", "Asking", "Say", "refused"]
 
 # What is held and remembered at most. An agent that asks for replies stays far below.
 MOST_HELD = 256
@@ -33,7 +33,7 @@ MOST_HELD = 256
 Say = AppendAudio | AppendText | AppendImage | AppendToolResult | CommitAudio | CreateResponse
 """What a client says to the model."""
 
-_ACTIVITY_START = '{"realtimeInput":{"activityStart":{}}}'
+ACTIVITY_START = '{"realtimeInput":{"activityStart":{}}}'
 _ACTIVITY_END = '{"realtimeInput":{"activityEnd":{}}}'
 
 
@@ -141,7 +141,7 @@ class Asking:
         frames: list[str | bytes] = []
         if self.manual and not self._open:
             self._open = True
-            frames.append(_ACTIVITY_START)
+            frames.append(ACTIVITY_START)
         if self._images:
             frames += self._show_images()
         self._received += len(pcm)
@@ -224,7 +224,7 @@ class Asking:
         frames: list[str | bytes] = [dump({"realtimeInput": {"text": text}})]
         if self.manual:
             if not self._open:
-                frames.insert(0, _ACTIVITY_START)
+                frames.insert(0, ACTIVITY_START)
             self._open = self._committed = True
         return frames
 

@@ -41,6 +41,7 @@ class Hearing:
 
     new_id: Callable[[str], str]
     _speech: _Speech | None = attrs.field(default=None, init=False)
+    _is_past: bool = attrs.field(default=False, init=False)  # whether what is said now belongs to the next turn
     _tells: bool = attrs.field(default=False, init=False)  # whether this model says when speech begins
 
     @property
@@ -56,7 +57,7 @@ class Hearing:
             return said
         if self._speech is None or self._speech.started:
             said += self.finish()
-            self._speech = _Speech(self.new_id("item"))
+            self._speech, self._is_past = _Speech(self.new_id("item")), False
         self._speech.started = True
         return [*said, ModelInputStarted(self._speech.item_id, at_ms)]
 
@@ -67,9 +68,17 @@ class Hearing:
         self._speech.ended = True
         return [ModelInputDone(self._speech.item_id, at_ms)]
 
+    def turn_begins(self) -> None:
+        """The client marks the beginning of a turn: words that come from now on are of that one."""
+        self._is_past = self._speech is not None
+
     def words(self, text: str, at_ms: int, *, idle: bool) -> Decoded:
         """A fragment of what the user says. `idle`: the model is not replying, so that they show speech."""
         said: Decoded = []
+        if self._is_past and self._speech is not None:
+            self._speech.ended = True
+            said += self.finish()
+        self._is_past = False
         if self._speech is None:
             if idle and not self._tells:
                 said += self.started(at_ms)

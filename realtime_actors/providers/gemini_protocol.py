@@ -47,7 +47,7 @@ from realtime_actors.events import (
 )
 
 from .calls import forget_oldest
-from .gemini_asking import Asking, refused
+from .gemini_asking import ACTIVITY_START, Asking, refused
 from .gemini_hearing import Hearing
 from .gemini_history import turns_of
 from .gemini_reply import Reply, ending
@@ -156,6 +156,8 @@ class GeminiProtocol(JSONProtocol):
                 return []  # the wire has no words for them
             case _:
                 frames = self._asking.encode(command)
+                if frames and frames[0] is ACTIVITY_START:
+                    self._hearing.turn_begins()
         if frames and isinstance(command, CreateResponse):
             self._asked = self._unsaved = True
             # Results make the model reply, which the text behind them interrupts.
