@@ -809,7 +809,10 @@ class RealtimeAgent(Actor):
 
     def _add(self, command: AppendText | AppendImage | AppendToolResult) -> bool:
         """Add to the conversation, and keep it until the provider acknowledges it."""
-        room = len(self._unacknowledged) < MOST_UNACKNOWLEDGED and self._link.tell(command)
+        # However much was said: the results of calls have room of their own, or the model would wait for them for ever.
+        is_result = isinstance(command, AppendToolResult) or (isinstance(command, AppendText) and command.call_id)
+        most = 2 * MOST_UNACKNOWLEDGED if is_result else MOST_UNACKNOWLEDGED
+        room = len(self._unacknowledged) < most and self._link.tell(command)
         if room:
             self._unacknowledged[command.item_id] = command
             self._memory.added(command)

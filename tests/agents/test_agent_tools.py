@@ -193,6 +193,32 @@ class TestCalls:
             assert statuses(events) == ["completed"]
             assert talk.brain.heard[-1] == Turn("tool", "at last", "slow", talk.brain.heard[-1].call_id)
 
+    async def test_a_result_finds_room_however_much_was_said(self, autojump_clock: MockClock) -> None:
+        """While the provider cannot be reached, texts are refused at some point: a result is not."""
+
+        @tool
+        async def slow() -> str:
+            """Takes its time."""
+            await trio.sleep(20.6)
+            return "at last"
+
+        async with talking([Call("slow")], FINE, FINE, tools=[slow]) as talk:
+            talk.say("Go!")
+            await talk.reply()
+            await trio.sleep(20)
+            talk.network.reachable = False
+            talk.drop()
+            await trio.sleep(0.1)
+            for number in range(300):
+                talk.say(str(number))
+                if number == 150:
+                    await wait_all_tasks_blocked()
+            await talk.until_results(1)
+            talk.network.reachable = True
+            await talk.reply()
+            assert "overloaded" in [error.code for error in of(AgentError, talk.seen)]
+            assert results_sent(talk.sent()) == ["at last"]
+
     async def test_a_result_that_was_on_its_way_when_the_connection_was_lost_is_told_again(
         self, autojump_clock: MockClock
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from realtime_actors.events import (
     ClientToolApproval,
     ServerSessionUpdated,
 )
-from realtime_actors.simulators import Call, Reply, Say, ScriptedBrain
+from realtime_actors.simulators import Call, Endless, Reply, Say, ScriptedBrain
 from realtime_actors.simulators.server import Simulator
 from realtime_actors.testing import Invariants
 
@@ -156,6 +157,32 @@ async def test_a_call_waits_for_its_approval_and_tells_of_its_progress(
         told = " ".join(heard(simulator))
         assert "paid 5" in told
         assert "the user declined it: too much" in told
+
+
+async def test_the_same_on_real_sockets() -> None:
+    """With a plain function, which pays in a thread."""
+
+    @tool(needs_approval=True, on_interruption="finish")
+    def pay(amount: int, progress: Progress) -> str:
+        progress("Paying", 0.5)
+        time.sleep(0.2)
+        return f"paid {amount}"
+
+    simulator, model = simulator_of("openai", [Call("pay", '{"amount": 5}'), Endless()], FINE, speed=1)
+    with trio.fail_after(30):
+        async with talking(simulator, model, tools=[pay], sockets=True) as talk:
+            talk.say("Pay!")
+            events = await talk.probe.until(AgentToolApprovalRequested)
+            talk.tell(ClientToolApproval("s1", events[-1].tool_use.id, approved=True))
+            events += await talk.probe.until(AgentResponseToolProgress)
+            talk.tell(ClientResponseCancel("s1"))
+            events += await talk.probe.until(AgentResponseToolResult)
+            assert statuses(events) == ["cancelled"]
+            assert results(events) == ["paid 5"]
+            talk.say("And?")
+            events += await talk.reply()
+            assert "paid 5" in heard(simulator)
+            check(events)
 
 
 @FIVE
