@@ -48,7 +48,7 @@ def test_a_session_that_the_provider_goes_on_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "known"), [("items", {"c1"}), ("turns", set()), ("instructions", set()), ("none", set())]
+    ("how", "known"), [("items", {"c1"}), ("turns", set[str]()), ("instructions", set[str]()), ("none", set[str]())]
 )
 def test_a_session_knows_the_calls_that_it_is_told_as_such(how: str, known: set[str]) -> None:
     assert known_calls(Seed(CALL), told(how)) == known
