@@ -11,7 +11,7 @@ import orjson
 import trio
 
 from realtime_actors.actors import Ref, Runtime, Subscription
-from realtime_actors.agents import RealtimeAgent, Tool
+from realtime_actors.agents import LocalVAD, RealtimeAgent, Tool
 from realtime_actors.audio import iter_chunks
 from realtime_actors.events import (
     AgentResponseAudioDelta,
@@ -144,6 +144,7 @@ async def talking(
     capacity: int = 100_000,
     pattern: str = "agents.friday.>",
     failures: Failures | None = None,
+    turn_detection: LocalVAD | None = None,
     **options: Any,
 ) -> AsyncGenerator[Talk]:
     """An agent whose model says these replies in order; it is ready, and its first event is read."""
@@ -159,6 +160,7 @@ async def talking(
             model=attrs.evolve(model, url=openai.model.url),
             tools=tools,
             session_id="s1",
+            turn_detection=turn_detection,
             transport=transport,
         )
         agent = await runtime.spawn(prototype, name="friday")
