@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import ClassVar
 
@@ -13,14 +14,9 @@ import trio
 from realtime_actors.actors import Actor, MailboxFull, Overflow, Ref, receives
 from realtime_actors.events import (
     AppendAudio,
-    AppendImage,
-    AppendText,
-    AppendToolResult,
     CancelResponse,
     CommitAudio,
     Configure,
-    CreateResponse,
-    DeleteItem,
     ModelCommand,
     ModelEvent,
     ModelNotice,
@@ -30,7 +26,6 @@ from realtime_actors.events import (
     SessionExpired,
     SessionRefused,
     SessionResumable,
-    TruncateItem,
 )
 from realtime_actors.transports import (
     ConnectFailed,
@@ -57,6 +52,7 @@ from .owner import (
     WaitReady,
 )
 from .reconnection import Attempts, Spent, retry_after
+from .sending import Said, Sender
 
 __all__ = ["SOCKET_OPTIONS", "ProviderConnection"]
 
@@ -69,9 +65,6 @@ _OWN = frozenset(
     {SessionConfigured, SessionEnding, SessionExpired, SessionRefused, SessionResumable, RequestFailed},
 )
 """What the provider says that is for the connection itself, or may be. All else is passed on as it comes."""
-
-Said = CommitAudio | AppendText | AppendImage | AppendToolResult | CreateResponse | TruncateItem | DeleteItem
-"""Commands for the conversation, which belong to one session."""
 
 
 @attrs.frozen
@@ -110,19 +103,9 @@ class ProviderConnection(Actor):
     options: WebSocketOptions = SOCKET_OPTIONS
 
     _attempts: Attempts = attrs.field(init=False)
-    _outbox: Outbox = attrs.field(init=False)
-    # The socket that is served, or was until the next one is.
-    _line: Line | None = attrs.field(init=False, default=None)
+    _sender: Sender = attrs.field(init=False)
     _configuration: Configure | None = attrs.field(init=False, default=None)
     _configured: trio.Event = attrs.field(init=False, factory=trio.Event)
-    _ready: trio.Event = attrs.field(init=False, factory=trio.Event)
-    # Set while no control command is being sent: other frames begin only then.
-    _calm: trio.Event = attrs.field(init=False, factory=trio.Event)
-    # Set while the wire takes the next command: some lose what comes before they have answered the last.
-    _free: trio.Event = attrs.field(init=False, factory=trio.Event)
-    # Of the last session that was ready, and of the one after which follows what the owner tells.
-    _number: int = attrs.field(init=False, default=0)
-    _resumed_after: int = attrs.field(init=False, default=0)
     # Whether the last session was left in good order.
     _rotates: bool = attrs.field(init=False, default=False)
     # With which the provider goes on with the session on another socket.
@@ -131,19 +114,18 @@ class ProviderConnection(Actor):
     async def started(self) -> None:
         """Begin to connect, in the background."""
         self._attempts = Attempts(self.model.reconnection)
-        self._outbox = Outbox(self.model.input_rate, self.model.reconnection.keep_audio)
-        self._calm.set()
-        self._free.set()
+        outbox = Outbox(self.model.input_rate, self.model.reconnection.keep_audio)
+        self._sender = Sender(outbox, lambda: self.context.queued_control, self._set_timer, self._forget_session)
         self.context.start_soon(self._run)
 
     @receives(lane="control")
     async def overdue(self, due: _Overdue) -> None:
         """What the wire leaves unsaid is taken for granted."""
-        line = self._line
+        line = self._sender.line
         if line is not None and due.protocol is line.protocol:
             for event in due.protocol.unanswered(due.command):
                 await self._hear(line, event)
-            self._release()
+            self._sender.release()
 
     # -- from the owner
 
@@ -152,18 +134,18 @@ class ProviderConnection(Actor):
         """The configuration of the socket that is open, and of those that are opened again and again."""
         self._configuration = command
         self._configured.set()
-        await self._send_first(command)
+        await self._sender.say_first(command)
 
     @receives(lane="control")
     async def cancel(self, command: CancelResponse) -> None:
         """Goes out before every frame that is not yet begun."""
-        await self._send_first(command)
+        await self._sender.say_first(command)
 
     @receives(lane="control")
     def rotate(self, command: Rotate) -> None:
         """From here on all is for the next session."""
-        line = self._line
-        if line is None or command.after != self._number or not self._ready.is_set():
+        line = self._sender.line
+        if line is None or command.after != self._sender.number or not self._sender.ready.is_set():
             return
         self._forget_session()
         self._configuration, self._rotates = command.configuration, True
@@ -173,102 +155,43 @@ class ProviderConnection(Actor):
     @receives(lane="control")
     def abandon(self, command: Abandon) -> None:
         """The session is of no use."""
-        if self._line is not None and self._line.ready and command.number == self._number:
-            self._line.abandon(SessionOver(command.reason, command.code, command.was_useful))
+        if self._sender.line is not None and self._sender.line.ready and command.number == self._sender.number:
+            self._sender.line.abandon(SessionOver(command.reason, command.code, command.was_useful))
 
     @receives
     async def wait_ready(self, _: WaitReady) -> None:
         """Answers when the provider has accepted the configuration."""
-        await self._ready.wait()
+        await self._sender.ready.wait()
 
     @receives
     async def append_audio(self, command: AppendAudio) -> None:
         """Audio waits for a session, and is sent again if that is lost under it."""
-        if self._outbox:
-            await self._flush()
-        if self._outbox or not (await self._clear_to_send() and await self._send(command)):
-            self._outbox.put(command)
+        await self._sender.append(command)
 
     @receives
     async def converse(self, command: Said) -> None:
-        """What the owner sends again after a loss, so that it goes to one session only."""
-        if self._outbox:
-            await self._flush()
-        session = self._number - 1 if self._ready.is_set() else self._number
-        if self._resumed_after != session:
-            return
-        if not self._outbox and await self._clear_to_send():
-            await self._send(command)
-        elif not self._outbox.put(command):
-            await self._inform(RequestFailed(_id_of(command), *_OVERLOADED))
+        """What the owner sends again after a loss."""
+        refused = await self._sender.say(command)
+        if refused is not None:
+            await self._inform(refused)
 
     @receives
     def resume(self, command: Resume) -> None:
         """What follows in the queue is for the next socket."""
-        self._resumed_after = command.after
-        self._outbox.keep_audio()
+        self._sender.resume(command.after)
 
     @receives
     async def flush(self, _: _Flush) -> None:
         """Send what has waited."""
-        await self._flush()
+        await self._sender.flush()
 
-    async def _flush(self) -> None:
-        while self._outbox and await self._clear_to_send():
-            command = self._outbox.take()
-            if not await self._send(command) and isinstance(command, AppendAudio):
-                self._outbox.put_back(command)
-
-    async def _send_first(self, command: ModelCommand) -> None:
-        if not self._ready.is_set():
-            return
-        self._calm = trio.Event()
-        try:
-            await self._send(command)
-        finally:
-            self._calm.set()
-
-    async def _clear_to_send(self) -> bool:
-        """Wait for the control commands that go first. False when there is no session."""
-        for _ in range(3):  # not for ever: a lane that is stopping takes no more commands
-            while not (self._calm.is_set() and self._free.is_set()):
-                await self._calm.wait()
-                await self._free.wait()
-            if not self._ready.is_set():
-                return False
-            if not self.context.queued_control:
-                return True
-            await trio.lowlevel.checkpoint()  # one was told just now, and is in hand after this
-        return self._ready.is_set()
-
-    async def _send(self, command: ModelCommand) -> bool:
-        """Send a command. False when the socket was lost: whoever reads from it sees that as well."""
-        line = self._line
-        if line is None:
-            return False
-        protocol = line.protocol
-        try:
-            for frame in protocol.encode(command):
-                await line.socket.send(frame)
-        except ConnectionClosed:
-            if line is self._line:
-                self._forget_session()
-            return False
-        if protocol.holds and line is self._line:
-            self._free = trio.Event()
-        patience = protocol.patience(command)
-        if patience is not None:
-            self.context.send_after(patience, _Overdue(command, protocol))
-        return True
-
-    def _release(self) -> None:
-        if not self._free.is_set() and not (self._line is not None and self._line.protocol.holds):
-            self._free.set()
+    def _set_timer(self, seconds: float, command: ModelCommand, protocol: WireProtocol) -> None:
+        self.context.send_after(seconds, _Overdue(command, protocol))
 
     def _forget_session(self) -> None:
         """The session is over: what follows waits for the next, which needs a configuration of its own."""
-        if self._ready.is_set():
-            self._ready = trio.Event()
+        if self._sender.ready.is_set():
+            self._sender.ready = trio.Event()
             self._configuration = None
             self._configured = trio.Event()
 
@@ -321,7 +244,7 @@ class ProviderConnection(Actor):
                     began = trio.current_time()
                     self._attempts.begin(began)
                 line = Line(socket, self.model.protocol(), began, opened)
-                self._line = line
+                self._sender.line = line
                 failure = await self._serve(line)
                 await self._end(line, failure)
             return failure, line.standby
@@ -333,9 +256,9 @@ class ProviderConnection(Actor):
         except ConnectFailed as error:
             return error, None
         finally:
-            if line is not None and line is self._line:
-                self._line = None
-                self._release()
+            if line is not None and line is self._sender.line:
+                self._sender.line = None
+                self._sender.release()
                 self._forget_session()
 
     async def _serve(self, line: Line) -> TransportError | None:
@@ -361,12 +284,12 @@ class ProviderConnection(Actor):
                                 await self._pass_on(line, event)
                         if line.may_leave:
                             return None
-                        self._release()
+                        self._sender.release()
                         events = iter(line.protocol.decode(await line.socket.receive()))
                 notice = line.notice()
                 if notice is None:
                     return line.end()
-                await self._inform(ConnectionExpiring(self._number, *notice))
+                await self._inform(ConnectionExpiring(self._sender.number, *notice))
                 self._stand_by(line)
                 if line.unheard is not None:
                     events, line.unheard = chain((line.unheard,), events), None
@@ -394,9 +317,9 @@ class ProviderConnection(Actor):
         if line.ready and lasted and not (line.over is not None and not line.over.was_useful):
             self._attempts.lasted()
         if line.ready and failure is not None:
-            self._outbox.keep_audio()
+            self._sender.outbox.keep_audio()
             code = failure.code if isinstance(failure, SessionOver) else "connection_lost"
-            await self._inform(ConnectionLost(self._number, str(failure), code))
+            await self._inform(ConnectionLost(self._sender.number, str(failure), code))
         if line.standby is not None:
             line.standby.turn.set()
 
@@ -412,7 +335,7 @@ class ProviderConnection(Actor):
         """Send the configuration that the session begins with."""
         line.awaited, line.handle = self._configuration, self._handle
         assert line.awaited is not None
-        await self._send(attrs.evolve(line.awaited, handle=line.handle))
+        await self._sender.send(attrs.evolve(line.awaited, handle=line.handle))
 
     async def _hear(self, line: Line, event: ModelEvent | ModelNotice) -> TransportError | None:
         """Take what the provider says. Returns why its session is over, if it is."""
@@ -464,13 +387,14 @@ class ProviderConnection(Actor):
                 return
         model = self.model
         line.accept(model.session_limit, model.reconnection.rotate_ahead, self._limit_reached)
-        self._number += 1
-        self._ready.set()
+        self._sender.number += 1
+        self._sender.ready.set()
         rotated, self._rotates = self._rotates, False
-        dropped_ms = self._outbox.take_dropped_ms()
-        await self._inform(ConnectionReady(self._number, remembers, rotated, dropped_ms))
-        if self._outbox:
-            self.context.tell(self.context.ref, _Flush())
+        dropped_ms = self._sender.outbox.take_dropped_ms()
+        await self._inform(ConnectionReady(self._sender.number, remembers, rotated, dropped_ms))
+        if self._sender.outbox:
+            with suppress(MailboxFull):  # whatever fills it does the same
+                self.context.ref.tell(_Flush())
 
     @property
     def _limit_reached(self) -> str:
@@ -478,7 +402,7 @@ class ProviderConnection(Actor):
 
     async def _hand_back(self) -> None:
         """The end: what there is of the user's speech is the owner's again."""
-        kept = tuple(each for each in self._outbox.take_all() if isinstance(each, (AppendAudio, CommitAudio)))
+        kept = tuple(each for each in self._sender.outbox.take_all() if isinstance(each, (AppendAudio, CommitAudio)))
         if kept:
             await self._inform(Unsent(kept))
 
@@ -499,12 +423,3 @@ class ProviderConnection(Actor):
             self.owner.tell(event)
         except MailboxFull:
             await self.owner.send(event)
-
-
-_OVERLOADED = ("overloaded_error", "overloaded", "too much waits for the provider: this was not sent; try again later")
-
-
-def _id_of(command: Said) -> str:
-    if isinstance(command, AppendText | AppendImage | AppendToolResult):
-        return command.item_id
-    return command.request_id
