@@ -163,10 +163,12 @@ class RealtimeAgent(Actor):
     """A voice agent. Tell it `ClientEvent`s; it publishes `ServerEvent`s on `agents.<agent id>.<type>`.
 
     The agent id is the name it is spawned with; `name` is what it is called. `spawn` returns when the provider
-    has accepted its configuration, or raises: `ProviderRefused`, `ProviderUnavailable`, `InvalidTool`. Audio may
-    come at any usual sample rate. `tools` are made with `@tool` (run here) or `frontend_tool` (run by the frontend).
-    `memory` is how much of the conversation is kept while the agent lives (`None`: nothing), `history` what was said
-    before. `session_id` is what `ServerSessionUpdated` names, `transport` and `options` are for the provider's socket.
+    has accepted its configuration, or raises: `ProviderRefused`, `ProviderUnavailable`, `InvalidTool`,
+    `InvalidTurnDetection`. Audio may come at any usual sample rate; with `turn_detection` the agent finds the user's
+    turns in it, and the provider does not. `tools` are made with `@tool` (run here) or `frontend_tool` (run by the
+    frontend). `memory` is how much of the conversation is kept while the agent lives (`None`: nothing), `history` what
+    was said before. `session_id` is what `ServerSessionUpdated` names, `transport` and `options` are for the provider's
+    socket.
 
     `model` may be several, in order: when one refuses to serve, or cannot be reached, the next one goes on with the
     conversation (without the tools, if it calls none), and only the last one's end is the agent's. `patience` is for
@@ -410,6 +412,10 @@ class RealtimeAgent(Actor):
         if self._handoff is not None or (self._changing is not None and self._changing.model is not None):
             raise ChangeRefused("another change waits for a moment at which nobody speaks: wait for that first")
         model = changed_model(self._model, change)
+        if self.turn_detection is not None:
+            if change.turn_detection is not None:
+                raise ChangeRefused("the agent finds the user's turns itself, with LocalVAD: that stays as it is")
+            model = by_hand(model)
         tools_by_name(self.tools if change.tools is None else change.tools, model)
         return model
 

@@ -269,7 +269,10 @@ class RealtimeModel(Model):
             check_name("voice", self.voice)
         check_flag("enable_input_audio_transcription", self.enable_input_audio_transcription)
         if not isinstance(self.turn_detection, TurnDetection):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not use a type checker
-            raise InvalidModel("turn_detection must be ServerVAD(...), SemanticVAD(...) or Manual()")
+            raise InvalidModel(
+                "turn_detection must be ServerVAD(...), SemanticVAD(...) or Manual(); LocalVAD(...) is the agent's: "
+                "RealtimeAgent(turn_detection=...)"
+            )
         if self.url is not None:
             check_url("url", self.url)
         check_number("session_limit", self.session_limit, 1, math.inf)
