@@ -456,6 +456,15 @@ class TestLateCalls:
         assert state.answered(CALL, "too late") == []
         assert shown(state.want_reply()) == ["ask"]
 
+    def test_a_provider_that_gives_up_calls_goes_on_by_itself(self) -> None:
+        state = turns()
+        state.created("r1")
+        state.called("r1", CALL)
+        state.called("r1", OTHER)
+        state.done(done("r1"))
+        state.answered(CALL, "a")
+        assert shown(state.calls_cancelled(["call_2"])) == ["abort call_2", "result call_2"]
+
     def test_a_call_goes_on_when_the_connection_is_lost_and_the_new_session_replies_to_its_result(self) -> None:
         state = turns()
         state.created("r1")
