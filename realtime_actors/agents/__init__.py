@@ -9,6 +9,7 @@ from .errors import (
     InvalidMemory,
     InvalidTool,
     InvalidTurnDetection,
+    NoModelLeft,
     ReplyFailed,
 )
 from .hearing import Backchannels, HearingStatistics, LocalVAD
@@ -19,6 +20,7 @@ from .progress import Progress
 from .reply import GenerateReply, Reply, generate_reply
 from .tool_servers import ToolServerLost, ToolServerUnavailable, mcp_tools
 from .tools import Duplicates, OnInterruption, Tool, ToolOptions, frontend_tool, tool
+from .watchdog import Patience
 
 __all__ = [
     "AgentsError",
@@ -38,7 +40,9 @@ __all__ = [
     "InvalidTurnDetection",
     "LocalVAD",
     "Memory",
+    "NoModelLeft",
     "OnInterruption",
+    "Patience",
     "Percentiles",
     "Progress",
     "RealtimeAgent",

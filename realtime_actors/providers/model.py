@@ -230,7 +230,8 @@ class Model(ABC):
         It is told `ModelCommand`s: `Configure` and `CancelResponse` belong in its control lane. It answers
         `WaitReady` when the model is ready, and tells its owner `ConnectionReady`, then `ModelEvent`s and
         `ModelNotice`s: `SessionConfigured` for every later `Configure`, `ItemAdded` for every item. Where it lost
-        its provider and comes back it tells `ConnectionLost`, and is told `Resume`. Its crash is the agent's.
+        its provider and comes back it tells `ConnectionLost`, and is told `Resume`. It is told `Abandon` when the model
+        has been silent for too long. Its crash is the agent's, or the next model takes over.
         """
 
 

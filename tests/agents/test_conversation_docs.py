@@ -13,9 +13,10 @@ from trio.testing import MockClock
 
 import realtime_actors
 from realtime_actors.agents import RealtimeAgent, generate_reply
+from realtime_actors.providers import ProviderRefused, Reconnection
 from realtime_actors.simulators.brain import Call, Endless, Fail, Say
 from realtime_actors.simulators.scripted import Reply
-from realtime_actors.testing import open_test_runtime, simulate_openai
+from realtime_actors.testing import Failures, open_test_runtime, simulate_openai
 
 TEXT = (Path(realtime_actors.__file__).parent.parent / "docs" / "conversation.md").read_text()
 
@@ -46,6 +47,22 @@ async def test_an_agent_is_changed(autojump_clock: MockClock, page: dict[str, An
         assert await page["speak_french"](talk.agent) == "changed"
         session = talk.sent("session.update")[-1]["session"]
         assert (session["instructions"], session["audio"]["output"]["voice"]) == ("Answer in French.", "cedar")
+
+
+def test_the_bounds_of_reconnecting_are_the_defaults(page: dict[str, Any]) -> None:
+    assert page["PATIENT"] == attrs.evolve(page["PATIENT"], session_limit=3600.0, reconnection=Reconnection())
+
+
+async def test_a_model_may_be_given_more_time_and_another_one(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+    failures = Failures(ProviderRefused)
+    async with simulate_openai("Hello.") as openai, open_test_runtime(failures=failures) as runtime:
+        for name, prototype in (
+            ("patient", page["patient"](openai.model)),
+            ("two", page["with_a_second"](attrs.evolve(openai.model, api_key="bad"), openai.model)),
+        ):
+            agent = await runtime.spawn(attrs.evolve(prototype, transport=openai.transport), name=name)
+            assert (await (await generate_reply(agent, "Hello?"))).text
+        assert issubclass(page["NoModelLeft"], Exception)
 
 
 async def test_a_tool_hands_over(page: dict[str, Any]) -> None:
