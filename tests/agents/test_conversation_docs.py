@@ -8,14 +8,17 @@ from typing import Any
 
 import attrs
 import pytest
+import trio
 from agents_kit import talking
 from trio.testing import MockClock
 
 import realtime_actors
 from realtime_actors.agents import RealtimeAgent, generate_reply
+from realtime_actors.audio import iter_chunks
+from realtime_actors.events import AudioFormat, ClientAudioAppend
 from realtime_actors.providers import ProviderRefused, Reconnection
 from realtime_actors.simulators.brain import Call, Endless, Fail, Say
-from realtime_actors.simulators.scripted import Reply
+from realtime_actors.simulators.scripted import Reply, buzz
 from realtime_actors.testing import Failures, open_test_runtime, simulate_openai
 
 TEXT = (Path(realtime_actors.__file__).parent.parent / "docs" / "conversation.md").read_text()
@@ -40,6 +43,17 @@ async def test_a_reply_is_awaited(autojump_clock: MockClock, page: dict[str, Any
 async def test_a_reply_is_interrupted(autojump_clock: MockClock, page: dict[str, Any]) -> None:
     async with talking([Endless()], speed=1) as talk:
         assert await page["a_story_of_two_seconds"](talk.agent) == "cancelled"
+
+
+async def test_an_agent_finds_the_users_turns_itself(autojump_clock: MockClock, page: dict[str, Any]) -> None:
+    async with simulate_openai([Say("Fine.")]) as openai, open_test_runtime() as runtime:
+        agent = attrs.evolve(page["patient_listener"](openai.model), transport=openai.transport)
+        friday = await runtime.spawn(agent, name="friday")
+        async with runtime.bus.subscribe("agents.friday.agent_response_done") as ends:
+            for chunk in iter_chunks(buzz(700, 24000) + bytes(48000), 24000, 20):
+                friday.tell(ClientAudioAppend("s1", chunk, AudioFormat(rate=24000)))
+            with trio.fail_after(5):
+                assert (await ends.receive()).metadata == {"status": "completed"}
 
 
 async def test_an_agent_is_changed(autojump_clock: MockClock, page: dict[str, Any]) -> None:
