@@ -315,7 +315,7 @@ class Turns:
                 # The provider began a reply by itself just before it got our request: ours comes after it.
                 self._wanted = self._wanted or not notice.request_id or notice.request_id != self._cancelled_id
                 self._waiting |= asked
-                effects = []
+                effects: list[Effect] = []
                 for reply in self._replies.values():
                     if notice.request_id and reply.created_by == notice.request_id:
                         self._waiting |= dict.fromkeys(reply.requests)
