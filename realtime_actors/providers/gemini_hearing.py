@@ -49,6 +49,11 @@ class Hearing:
         """Whether the user is speaking."""
         return self._speech is not None and self._speech.started and not self._speech.ended
 
+    @property
+    def tells(self) -> bool:
+        """Whether this model says when speech begins."""
+        return self._tells
+
     def started(self, at_ms: int, *, told: bool = False) -> Decoded:
         """Speech begins; `told` is whether the model has said so, and nothing had to be inferred."""
         self._tells = self._tells or told

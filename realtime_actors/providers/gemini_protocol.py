@@ -345,9 +345,11 @@ class GeminiProtocol(JSONProtocol):
     def _interrupted(self) -> Decoded:
         """The turn is over for the listener; its end, with what it has cost, comes next."""
         said: Decoded = []
-        if not self._pushed and not self._gemini.is_manual:
+        # A model that says when speech begins has said so before. Otherwise it was what we said, in a silence of its own.
+        pushed = self._pushed or (self._hearing.tells and not self._hearing.is_open)
+        if not pushed and not self._gemini.is_manual:
             said += self._hearing.started(self._asking.position_ms)
-        if self._reply is None and self._asked and not self._pushed and not self._stale:
+        if self._reply is None and self._asked and not pushed and not self._stale:
             said += self._new_reply()[0]  # the one that was asked for, which is over before it has begun
         if self._reply is not None:
             self._reply.interrupted = True

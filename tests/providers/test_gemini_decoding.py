@@ -314,6 +314,14 @@ class TestReplies:
         assert said[-1].metadata == {"status": "cancelled", "reason": "turn_detected"}
         assert kinds(decode(protocol, SPEECH)) == ["InputDone", "ResponseCreated", "ResponseAudioDelta"]
 
+    def test_our_own_interruption_of_a_model_that_was_about_to_reply_to_speech(self, protocol: GeminiProtocol) -> None:
+        """What is asked for is not taken for what was interrupted."""
+        activity = [{"voiceActivity": {"type": f"ACTIVITY_{each}", "audioOffset": "1s"}} for each in ("START", "END")]
+        decode(protocol, *activity)
+        ask(protocol)
+        assert decode(protocol, INTERRUPTED, COMPLETE) == []
+        assert kinds(decode(protocol, SPEECH)) == ["ItemAdded", "ResponseCreated", "ResponseAudioDelta"]
+
     def test_interrupted_playback(self, protocol: GeminiProtocol) -> None:
         """The server interrupts what it assumes to be playing, after it has generated all of it."""
         said = decode(protocol, SPEECH, content(generationComplete=True), INTERRUPTED, SPEECH, COMPLETE, SPEECH)
