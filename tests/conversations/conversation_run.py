@@ -14,11 +14,13 @@ from conversation_user import User, state_of, tools_of
 from conversation_watcher import Watcher
 
 from realtime_actors.actors import Ref, Runtime, Subscription
-from realtime_actors.agents import RealtimeAgent
+from realtime_actors.agents import GetHistory, RealtimeAgent
 from realtime_actors.events import (
     AgentEnded,
+    AgentSpeech,
     ClientResponseCancel,
     ClientSessionEnd,
+    History,
 )
 from realtime_actors.providers import (
     AzureOpenAIRealtimeModel,
@@ -127,6 +129,7 @@ class _Conversation:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.user.serve_frontend)
             nursery.start_soon(self._lag)
+            nursery.start_soon(self.user.report_playout)
             trouble: trio.CancelScope = await nursery.start(self._trouble)
             for _ in range(turns):
                 await self.user.take_turn(nursery)
@@ -166,7 +169,7 @@ class _Conversation:
         ends = len(self.watcher.ends)
         number = self.user.say()
         with trio.move_on_after(60):
-            while number not in self.brain.heard or self.watcher.invariants.open_replies:
+            while number not in self.brain.heard or len(self.watcher.ends) == ends:
                 await self.watcher.change(1)
         self.check()
         last = list(self.watcher.ends.values())[ends:]
@@ -189,6 +192,11 @@ class _Conversation:
         for actor in self.runtime.tree().actors:
             if actor.queued or actor.queued_control or actor.state != "running":
                 raise InvariantBroken(f"this actor is not at rest: {actor}")
+        history: History = await self.ref.ask(GetHistory(), timeout=10)
+        speech = [item for item in history.items if isinstance(item, AgentSpeech)]
+        wrong = self.watcher.ear.differs(speech, self.watcher.words)
+        if wrong:
+            raise InvariantBroken("what is remembered is not what was heard: " + "; ".join(wrong))
         left = _left(self.agent)
         if left:
             raise InvariantBroken(f"the agent has not finished with all: {left}")
@@ -258,6 +266,7 @@ async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int)
         seen=agents,
     )
     ref = await runtime.spawn(prototype, name="friday")
+    watcher.ear.lag = chance.choice([0.0, 0.0, 0.2, 0.5])
     user = User(ref, watcher, chance, memory, provider.model.capabilities.images)
     conversation = _Conversation(runtime, watcher, brain, user, simulator, agents[0], ref, late)
     try:

@@ -23,6 +23,7 @@ from realtime_actors.events import (
     ClientAudioCommit,
     ClientEvent,
     ClientImageAppend,
+    ClientPlayoutUpdate,
     ClientResponseCancel,
     ClientResponseCreate,
     ClientSessionCreate,
@@ -241,6 +242,15 @@ class User:
         for _ in range(self.chance.choice([0, 1, 1, 1, 2])):
             await self._sleep(self.chance.choice([0, 0.5, 2, 5]))
             self.agent.tell(event)
+
+    async def report_playout(self) -> None:
+        """A frontend that hears late says how far it is; of one that does not, the agent knows by the clock."""
+        while self.watcher.ear.lag:
+            await self._sleep(0.1)
+            played = self.watcher.ear.position(trio.current_time())
+            if played is not None and not played.is_muddled:
+                update = ClientPlayoutUpdate("s1", played.response_id, played.item_id, int(played.heard_ms))
+                self.tell(update)
 
     async def break_the_network(self) -> None:
         """From time to time, at a random moment, the connection is lost, and for a while there is none."""

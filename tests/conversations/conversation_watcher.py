@@ -11,10 +11,13 @@ import attrs
 import numpy as np
 import trio
 from conversation_brain import ENDLESS, first_sample, length_of, marks_in
+from conversation_ear import Ear
 
 from realtime_actors.actors import Subscription
 from realtime_actors.events import (
     AgentError,
+    AgentInputStarted,
+    AgentPlayoutFlush,
     AgentResponseAudioDelta,
     AgentResponseAudioTranscriptDelta,
     AgentResponseCreated,
@@ -66,6 +69,7 @@ class Watcher(Subscription):
     invariants: Invariants = attrs.field(init=False, factory=Invariants)
     items: dict[tuple[str, str], Heard] = attrs.field(init=False, factory=dict[tuple[str, str], Heard])
     """By response and item."""
+    ear: Ear = attrs.field(init=False, factory=Ear)
     ends: dict[str, AgentResponseDone] = attrs.field(init=False, factory=dict[str, AgentResponseDone])
     results: dict[int, float] = attrs.field(init=False, factory=dict[int, float])
     """When a call had its result, by the result's number."""
@@ -104,6 +108,11 @@ class Watcher(Subscription):
         with trio.move_on_after(within):
             await self._changed.wait()
 
+    @property
+    def words(self) -> dict[str, str]:
+        """What was said so far, by item."""
+        return {item_id: heard.words for (_, item_id), heard in self.items.items()}
+
     def words_of(self, response_id: str) -> str:
         """What was said in a response."""
         return "".join(heard.words for (owner, _), heard in self.items.items() if owner == response_id)
@@ -119,15 +128,22 @@ class Watcher(Subscription):
                 if heard.first < 0:
                     heard.first = int.from_bytes(pcm[:2], "little")
                 self._expect(heard.add(pcm), item_id)
+                self.ear.hears(response_id, item_id, len(pcm) / 2 / heard.rate * 1000, trio.current_time())
             case AgentResponseAudioTranscriptDelta(response_id, item_id, delta):
                 heard = self.items.setdefault((response_id, item_id), Heard(24000, -1))
                 heard.words += delta
             case AgentResponseDone(response_id, metadata=metadata):
                 self.ends[response_id] = event
+                if metadata["status"] == "cancelled":
+                    self.ear.stops(self.words, trio.current_time(), response_id)
                 if metadata["status"] == "completed":
                     for (owner, item_id), heard in self.items.items():
                         if owner == response_id:
                             self._expect(heard.incomplete(), item_id)
+            case AgentInputStarted():
+                self.ear.stops(self.words, trio.current_time())
+            case AgentPlayoutFlush(response_id):
+                self.ear.stops(self.words, trio.current_time(), response_id)
             case AgentResponseToolResult(tool_result=result):
                 self.results.update(dict.fromkeys(marks_in(str(result.output)), trio.current_time()))
             case AgentError(code="connection_lost"):
