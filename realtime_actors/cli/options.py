@@ -17,6 +17,7 @@ __all__ = [
     "speed",
     "tls",
     "token",
+    "turn_detection",
     "verbose",
 ]
 
@@ -108,6 +109,18 @@ def max_sessions(command: F) -> F:
         show_default=True,
         metavar="N",
         help="How many may talk at a time; more are told to try again later.",
+    )(command)
+
+
+def turn_detection(command: F) -> F:
+    """`--turn-detection`."""
+    return click.option(
+        "--turn-detection",
+        type=click.Choice(["server", "semantic", "local", "manual"]),
+        default="server",
+        show_default=True,
+        help="Who finds out when the user's turn is over: the provider by the silence after it (server), or by what "
+        "was said (semantic; some cannot), the agent itself (local), or nobody: the frontend says it (manual).",
     )(command)
 
 

@@ -152,6 +152,31 @@ def test_help_names_the_variables(run: Run) -> None:
         assert all(name in said for name in (*provider.keys, *provider.others))
 
 
+def test_turn_detection_that_a_provider_has_not_is_refused_in_words(run: Run) -> None:
+    ended = run("serve", "--provider", "xai", "--turn-detection", "semantic", XAI_API_KEY="any")
+    assert ended.code == 1
+    assert "xAI has no SemanticVAD" in ended.error
+
+
+@pytest.mark.parametrize("name", ["server", "semantic", "local", "manual"])
+def test_turn_detection_is_that_of_the_model_or_of_the_agent(name: str) -> None:
+    from realtime_actors.cli.servers.gateway import Agents, listener  # noqa: PLC0415 - heavy
+    from realtime_actors.providers import OpenAIRealtimeModel  # noqa: PLC0415 - heavy
+
+    detection, local = listener(name)
+    assert (detection is None) == (name == "local")
+    models: dict[str, Any] = {"openai": OpenAIRealtimeModel(api_key="any")}
+    request = AgentRequest(user_id="ann", session_id="s1", agent_id="a")
+    agent = Agents(models, "Friday", "Be brief.", turn_detection=local)(request)
+    assert agent.turn_detection == local
+    assert (local is not None) == (name == "local")
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_help_names_who_may_find_the_turns(run: Run, command: str) -> None:
+    assert "[server|semantic|local|manual]" in run(command, "--help").out
+
+
 @pytest.mark.parametrize("chosen", [None, "openai", "xai", "gemini"])
 def test_what_a_frontend_asks_for_is_the_model_it_gets(chosen: str | None) -> None:
     from realtime_actors.cli.servers.gateway import Agents  # noqa: PLC0415 - heavy

@@ -23,6 +23,7 @@ Examples:
 @options.allow_origin
 @options.max_sessions
 @options.speed
+@options.turn_detection
 @options.verbose
 def demo(
     *,
@@ -32,6 +33,7 @@ def demo(
     allowed_origins: tuple[str, ...],
     max_sessions: int,
     speed: float,
+    turn_detection: str,
     verbose: int,
 ) -> None:
     """Run everything on this machine, without a key: a simulated model that hears and speaks, an agent with tools,
@@ -52,6 +54,7 @@ def demo(
             allowed_origins=allowed_origins,
             max_sessions=max_sessions,
             speed=speed,
+            turn_detection=turn_detection,
         ),
         verbose=verbose,
     )

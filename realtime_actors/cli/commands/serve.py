@@ -21,6 +21,7 @@ Examples:
   OPENAI_API_KEY=sk-... realtime-actors serve
   realtime-actors serve --model gpt-realtime --voice cedar --instructions "Be brief."
   realtime-actors serve --tools mypackage.tools:all_tools
+  realtime-actors serve --turn-detection local
   realtime-actors serve --host 0.0.0.0 --certificate fullchain.pem --private-key key.pem
   OPENAI_API_KEY=any realtime-actors serve --url ws://127.0.0.1:9000/v1/realtime
   GEMINI_API_KEY=... realtime-actors serve --provider gemini
@@ -58,6 +59,7 @@ Examples:
 @click.option(
     "--url", "--provider-url", metavar="URL", help="Another endpoint of the first provider: a proxy, or a simulator."
 )
+@options.turn_detection
 @options.host
 @options.port(8000)
 @options.tls

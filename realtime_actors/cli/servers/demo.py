@@ -1,12 +1,13 @@
 """Running the demo."""
 
+import attrs
 import click
 
 from realtime_actors.cli.options import TOKEN_VARIABLE
 from realtime_actors.cli.running import CLOSE_TIMEOUT
 from realtime_actors.cli.servers.addresses import connectable, everywhere
 from realtime_actors.cli.servers.demo_tools import DEMO_TOOLS
-from realtime_actors.cli.servers.gateway import Agents
+from realtime_actors.cli.servers.gateway import Agents, listener
 from realtime_actors.cli.servers.gateway import host as host_gateway
 from realtime_actors.cli.servers.simulator import serving, speech_brain
 from realtime_actors.gateway import GatewaySettings
@@ -29,6 +30,7 @@ async def demonstrate(
     allowed_origins: tuple[str, ...],
     max_sessions: int,
     speed: float,
+    turn_detection: str,
 ) -> None:
     """Run the demo until cancelled. Raises `CommandFailed`, `MissingExtra`, `VoiceFailed`, `ListenFailed`."""
     settings = GatewaySettings(
@@ -43,6 +45,9 @@ async def demonstrate(
     async with serving(OpenAISimulator(brain=speech_brain(), speed=speed, transcripts="before")) as simulator:
         # The simulator takes any key; this one is no secret.
         model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="demo", url=simulator.url)
+        detection, local = listener(turn_detection)
+        if detection is not None:
+            model = attrs.evolve(model, turn_detection=detection)
 
         def announce(url: str) -> None:
             address = connectable(url)
@@ -62,4 +67,4 @@ async def demonstrate(
                 + "Ctrl-C ends it."
             )
 
-        await host_gateway(Agents({"openai": model}, "Friday", _INSTRUCTIONS, DEMO_TOOLS), settings, announce)
+        await host_gateway(Agents({"openai": model}, "Friday", _INSTRUCTIONS, DEMO_TOOLS, local), settings, announce)

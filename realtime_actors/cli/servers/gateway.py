@@ -8,15 +8,22 @@ import attrs
 import trio
 
 from realtime_actors.actors import Terminated, open_runtime
-from realtime_actors.agents import RealtimeAgent, Tool
+from realtime_actors.agents import LocalVAD, RealtimeAgent, Tool
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE
 from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus, InvalidSessionConfig
-from realtime_actors.providers import RealtimeModel
+from realtime_actors.providers import Manual, RealtimeModel, SemanticVAD, ServerVAD, TurnDetection
 from realtime_actors.telemetry import dump_on_signal
 from realtime_actors.transports import WebSocketOptions
 
-__all__ = ["Agents", "host"]
+__all__ = ["Agents", "host", "listener"]
+
+
+def listener(turn_detection: str) -> tuple[TurnDetection | None, LocalVAD | None]:
+    """Who finds the user's turns, by its name in `--turn-detection`: a setting of the models, or of the agents."""
+    if turn_detection == "local":
+        return None, LocalVAD()
+    return {"server": ServerVAD(), "semantic": SemanticVAD(), "manual": Manual()}[turn_detection], None
 
 
 @attrs.frozen
@@ -31,6 +38,7 @@ class Agents:
     name: str
     instructions: str
     tools: Sequence[Tool] = ()
+    turn_detection: LocalVAD | None = None
 
     def __call__(self, request: AgentRequest) -> RealtimeAgent:
         """The agent for this request."""
@@ -45,6 +53,7 @@ class Agents:
             model=self.models[provider],
             tools=self.tools,
             session_id=request.session_id,
+            turn_detection=self.turn_detection,
             options=WebSocketOptions(close_timeout=CLOSE_TIMEOUT),
         )
 

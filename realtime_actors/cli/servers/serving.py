@@ -12,11 +12,11 @@ from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.providers import PROVIDERS
 from realtime_actors.cli.running import CLOSE_TIMEOUT
 from realtime_actors.cli.servers.addresses import connectable, everywhere
-from realtime_actors.cli.servers.gateway import Agents
+from realtime_actors.cli.servers.gateway import Agents, listener
 from realtime_actors.cli.servers.gateway import host as host_gateway
 from realtime_actors.cli.servers.tools import load_tools
 from realtime_actors.gateway import GatewaySettings
-from realtime_actors.providers import InvalidModel, RealtimeModel
+from realtime_actors.providers import InvalidModel, RealtimeModel, TurnDetection
 
 __all__ = ["Serving", "model_of", "serve_agents"]
 
@@ -33,6 +33,7 @@ class Serving:
     url: str | None
     name: str
     instructions: str
+    turn_detection: str
     tools: Sequence[str]
     """Import paths."""
     settings: GatewaySettings
@@ -58,10 +59,12 @@ async def serve_agents(options: Mapping[str, Any]) -> None:
     """
     serving = Serving.of(options)
     first, *others = dict.fromkeys(serving.providers)
-    models = {first: model_of(first, model_name=serving.model, voice=serving.voice, url=serving.url)}
-    models |= {name: model_of(name) for name in others}
+    detection, local = listener(serving.turn_detection)
+    given = {"model_name": serving.model, "voice": serving.voice, "url": serving.url}
+    models = {first: model_of(first, **given, turn_detection=detection)}
+    models |= {name: model_of(name, turn_detection=detection) for name in others}
     settings = attrs.evolve(serving.settings, providers=tuple(models))
-    agents = Agents(models, serving.name, serving.instructions, load_tools(serving.tools))
+    agents = Agents(models, serving.name, serving.instructions, load_tools(serving.tools), local)
     with_models = ", ".join(f"{model.model_name} of {PROVIDERS[name].title}" for name, model in models.items())
 
     def announce(url: str) -> None:
@@ -79,7 +82,12 @@ async def serve_agents(options: Mapping[str, Any]) -> None:
 
 
 def model_of(
-    name: str, *, model_name: str | None = None, voice: str | None = None, url: str | None = None
+    name: str,
+    *,
+    model_name: str | None = None,
+    voice: str | None = None,
+    url: str | None = None,
+    turn_detection: TurnDetection | None = None,
 ) -> RealtimeModel:
     """A provider's model, with what the environment says. Raises `CommandFailed`."""
     provider, environment = PROVIDERS[name], {name: value.strip() for name, value in os.environ.items()}
@@ -92,7 +100,7 @@ def model_of(
     base = environment.get(provider.base_url or "")
     if base and url is None:
         url = f"{base.replace('http', 'ws', 1).rstrip('/')}/realtime"
-    given: dict[str, str | None] = {"model_name": model_name, "voice": voice, "url": url}
+    given: dict[str, Any] = {"model_name": model_name, "voice": voice, "url": url, "turn_detection": turn_detection}
     given |= {field: environment.get(variable) or None for variable, field in provider.settings.items()}
     given |= dict(found[:1])
     make: type[RealtimeModel] = getattr(realtime_actors.providers, provider.model_class)
