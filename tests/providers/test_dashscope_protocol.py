@@ -16,6 +16,7 @@ from realtime_actors.events import (
     AppendImage,
     AppendText,
     AppendToolResult,
+    AudioCommitted,
     CancelResponse,
     CommitAudio,
     Configure,
@@ -135,7 +136,10 @@ class TestSequences:
         protocol = new(turn_detection=Manual())
         protocol.encode(AppendAudio(bytes(320)))
         protocol.encode(CommitAudio("c2"))
-        assert decode(protocol, *from_server("manual_turn")) == [ModelResponseCreated("resp_2")]
+        assert decode(protocol, *from_server("manual_turn")) == [
+            AudioCommitted("item_u2"),
+            ModelResponseCreated("resp_2"),
+        ]
         assert not protocol.holds
 
     def test_tools(self, protocol: WireProtocol) -> None:

@@ -27,7 +27,7 @@ from realtime_actors.events import (
     ModelResponseToolUseDone,
     ModelSessionCreated,
     SessionConfigured,
-    SessionExpired,
+    SessionEnding,
     SessionResumable,
     ToolCallsCancelled,
     ToolUse,
@@ -128,7 +128,10 @@ def test_gemini_gives_calls_up(gemini: GeminiProtocol) -> None:
 
 def test_gemini_goes_away_and_the_next_socket_goes_on(gemini: GeminiProtocol) -> None:
     *last, complete = from_server(GEMINI["resumption"])
-    assert decode(gemini, *last) == [SessionResumable("h-17"), SessionExpired("the server ends the connection in 50s")]
+    assert decode(gemini, *last) == [
+        SessionResumable("h-17"),
+        SessionEnding(50.0, "the server ends the connection in 50 s"),
+    ]
     following = GeminiProtocol(GeminiRealtimeModel(api_key="k"), "n")
     [frame] = following.encode(Configure("req_0", "Be brief.", handle="h-17"))
     documented: Json = GEMINI["resumption"][3][1]

@@ -205,11 +205,12 @@ async def test_new_instructions(autojump_clock: trio.abc.Clock) -> None:
         assert heard(server)[0] == "Speak French."
 
 
-async def test_new_instructions_where_there_can_be_none(autojump_clock: trio.abc.Clock) -> None:
-    async with talking(simulator([Say("Yes.")]), OLD) as talk:
+async def test_new_instructions_where_a_session_takes_none_begin_a_new_one(autojump_clock: trio.abc.Clock) -> None:
+    server = simulator([Say("Yes.")])
+    async with talking(server, OLD) as talk:
         talk.tell(ClientSessionCreate({"instructions": "Speak French."}))
-        error = (await talk.probe.until(AgentError))[-1]
-        assert error.code == "unsupported"
+        await talk.probe.until(ServerSessionUpdated)
+        assert server.statistics().connections == 2
         talk.say("Yes?")
         assert statuses(await talk.reply()) == ["completed"]
 

@@ -27,6 +27,7 @@ from realtime_actors.events import (
     ClientTextAppend,
     Configure,
     CreateResponse,
+    DeleteItem,
     ModelInputStarted,
     ModelResponseAudioDelta,
     ModelResponseCreated,
@@ -235,6 +236,7 @@ async def test_a_cancel_in_mid_reply(autojump_clock: MockClock) -> None:
         Expect(CreateResponse),
         Emit(*reply_events("Once upon a time", audio=[bytes(4800)])[:-1]),
         Expect(CancelResponse, response_id="response-1"),
+        Expect(DeleteItem, item_id="response-1-item"),  # the virtual clock has not moved: nothing of it was heard
         Emit(ModelResponseDone("response-1", metadata={"status": "cancelled"})),
     ]
     async with open_test_runtime() as runtime, ScriptedModel(script) as model:
