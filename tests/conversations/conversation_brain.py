@@ -61,13 +61,15 @@ class ChanceBrain:
     """Every reply is by chance; while it is `calm` it only says that it has heard."""
 
     chance: random.Random
-    may_drop: Callable[[], bool]
+    may_drop: Callable[[], bool] = lambda: False
     """Whether the connection may be lost once more."""
     one_message: bool
     """Whether the wire has no more than one message in a reply."""
     tells_limit: bool
     """Whether the wire says that a reply was cut off at its limit."""
-    endless: bool
+    endless: bool = False
+    pace: float = 1.0
+    """How long a second is, in seconds."""
     calm: bool = False
     heard: set[int] = attrs.field(init=False, factory=set[int])
     """The texts that it was told, by their numbers."""
@@ -141,7 +143,8 @@ class ChanceBrain:
             case "no usage":
                 return [NoUsage(), Say(self._words())]
             case "stall":
-                return [Stall(self.chance.choice([1.0, 5.0, None]))]
+                seconds = self.chance.choice([1.0, 5.0, None])
+                return [Stall(seconds and seconds * self.pace)]
             case _:
                 return [Endless(ENDLESS)]
 
@@ -151,7 +154,7 @@ class ChanceBrain:
             kinds += ["drop"] * 2
         match self.chance.choice(kinds):
             case "stall":
-                return Stall(self.chance.choice([0.2, 2.0, 6.0]))
+                return Stall(self.chance.choice([0.2, 2.0, 6.0]) * self.pace)
             case "raw":
                 return Raw(self.chance.choice(_GARBAGE))
             case "error":

@@ -39,13 +39,24 @@ from realtime_actors.simulators import (
     XAISimulator,
 )
 from realtime_actors.simulators.server import Simulator
-from realtime_actors.testing import Delay, Fault, FaultyTransport, Garbage, InvariantBroken, Invariants, run_virtual
-from realtime_actors.transports import MemoryTransport
+from realtime_actors.testing import (
+    Delay,
+    Fault,
+    FaultyTransport,
+    Garbage,
+    InvariantBroken,
+    Invariants,
+    open_test_runtime,
+    run_virtual,
+)
+from realtime_actors.transports import Address, MemoryTransport, Transport, default_transport
 
-__all__ = ["PROVIDERS", "Provider", "converse"]
+__all__ = ["PROVIDERS", "Provider", "converse", "converse_on_sockets"]
 
 SHOWN = 60
 """How many lines of what happened a failure shows."""
+QUICKLY = 1 / 30
+"""How long a second is on sockets, in seconds."""
 CALM = 90.0
 """Seconds after which nothing of what was begun goes on."""
 
@@ -239,45 +250,87 @@ def _left(agent: Any) -> dict[str, Any]:
 
 
 async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int) -> Watcher:
+    """On the virtual clock, in memory."""
     provider = PROVIDERS[provider_name]
-    chance = random.Random(f"{provider_name} {seed}")  # noqa: S311 - no secret
-    speed = chance.choice([0, 1, 4, 20])
-    brain = ChanceBrain(
+    chance = _chance(provider_name, seed)
+    simulator = provider.simulator(
+        brain=_brain(provider, chance), speed=chance.choice([0, 1, 4, 20]), seed=seed, **provider.options(chance)
+    )
+    memory = MemoryTransport(simulator.respond)
+    network = FaultyTransport(memory, _faults(chance))
+    return await _talk(
+        runtime, provider_name, provider.model, simulator, network=network, chance=chance, memory=memory, turns=turns
+    )
+
+
+async def converse_on_sockets(provider_name: str, seed: int, turns: int) -> Watcher:
+    """One conversation on loopback sockets and the real clock, thirty times as fast as people are."""
+    provider = PROVIDERS[provider_name]
+    chance = _chance(provider_name, seed)
+    simulator = provider.simulator(brain=_brain(provider, chance), speed=1 / QUICKLY, seed=seed)
+    async with trio.open_nursery() as nursery:
+        address: Address = await nursery.start(simulator.serve)
+        url = (provider.model.url or "").replace("memory", f"{address.host}:{address.port}")
+        model = attrs.evolve(provider.model, url=url)
+        network = FaultyTransport(default_transport(), _faults(chance))
+        async with open_test_runtime() as runtime:
+            watcher = await _talk(
+                runtime, provider_name, model, simulator, network=network, chance=chance, memory=None, turns=turns
+            )
+        nursery.cancel_scope.cancel()
+    return watcher
+
+
+def _chance(provider: str, seed: int) -> random.Random:
+    return random.Random(f"{provider} {seed}")  # noqa: S311 - no secret
+
+
+def _brain(provider: Provider, chance: random.Random) -> ChanceBrain:
+    return ChanceBrain(
         chance=random.Random(chance.random()),  # noqa: S311
-        may_drop=lambda: user.may_drop(),  # noqa: PLW0108 - there is none yet
         one_message=provider.one_message,
         tells_limit=provider.tells_limit,
-        endless=speed > 0,
     )
-    simulator = provider.simulator(brain=brain, speed=speed, seed=seed, **provider.options(chance))
-    memory = MemoryTransport(simulator.respond)
+
+
+async def _talk(
+    runtime: Runtime,
+    name: str,
+    model: RealtimeModel,
+    simulator: Simulator,
+    *,
+    network: Transport,
+    chance: random.Random,
+    memory: MemoryTransport | None,
+    turns: int,
+) -> Watcher:
     watcher = Watcher(runtime.bus, "agents.friday.>", 1 << 20, "drop_newest", lambda _: 1)
     runtime.bus.add(watcher)
     late = runtime.bus.subscribe("agents.friday.>", capacity=1 << 20)
     tasks = trio.lowlevel.current_statistics().tasks_living
     agents: list[RealtimeAgent] = []
+    pace = 1.0 if memory is not None else QUICKLY
     prototype = _SeenAgent(
-        "Friday",
-        "Be brief.",
-        provider.model,
-        tools_of(1.0),
-        session_id="s1",
-        transport=FaultyTransport(memory, _faults(chance)),
-        seen=agents,
+        "Friday", "Be brief.", model, tools_of(pace), session_id="s1", transport=network, seen=agents
     )
     ref = await runtime.spawn(prototype, name="friday")
-    watcher.ear.lag = chance.choice([0.0, 0.0, 0.2, 0.5])
-    user = User(ref, watcher, chance, memory, provider.model.capabilities.images)
+    watcher.ear.lag = chance.choice([0.0, 0.0, 0.2, 0.5]) * pace
+    user = User(ref, watcher, chance, memory, model.capabilities.images, pace)
+    brain = simulator.brain
+    assert isinstance(brain, ChanceBrain)
+    brain.may_drop, brain.pace, brain.endless = user.may_drop, pace, simulator.speed > 0
     conversation = _Conversation(runtime, watcher, brain, user, simulator, agents[0], ref, late)
     try:
         await conversation.run(turns)
-        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(2):
+            while trio.lowlevel.current_statistics().tasks_living > tasks:  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.01)
         left = trio.lowlevel.current_statistics().tasks_living - tasks
-        if left:
+        if left > 0:
             raise InvariantBroken(f"{left} tasks are left")
     except BaseException as error:
         reason = _innermost(error)
-        reason.add_note(f"provider {provider_name}, seed {seed}, {turns} turns, speed {speed}; it ended so:")
+        reason.add_note(f"provider {name}, seed {simulator.seed}, {turns} turns, speed {simulator.speed}:")
         reason.add_note("\n".join(list(watcher.log)[-SHOWN:]))
         if isinstance(reason, Exception):
             raise reason from None

@@ -39,7 +39,7 @@ __all__ = ["User", "state_of", "tools_of"]
 RATE = 16000
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(200)
 LIVED = 25.0
-"""Seconds between two losses of the connection that are no fault of its own: a session that lasted counts as such."""
+"""Seconds on the clock between two losses of the connection: sessions that end sooner are counted by the agent."""
 _ACTIONS = (
     ["text"] * 10
     + ["handle"] * 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conversation_run import PROVIDERS, converse
+from conversation_run import PROVIDERS, converse, converse_on_sockets
 
 TURNS = 50
 SEEDS = 10
@@ -13,6 +13,11 @@ SEEDS = 10
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_random_conversation(provider: str, seed: int) -> None:
     converse(provider, seed, TURNS)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_random_conversation_on_sockets(provider: str) -> None:
+    await converse_on_sockets(provider, 1, 12)
 
 
 def test_a_seed_gives_the_same_conversation_again() -> None:
