@@ -257,9 +257,8 @@ class Floor:
             return []
         self._speaking[person] = None
         self._person_at = now
-        self._question = None
         if self._round is not None and (self._round.offered or not self._round.is_from_person):
-            self._round = None
+            self._round = self._question = None
         agents = list(self._holds)
         self._interruptions += len(agents)
         return [self._take_back(agent) for agent in agents]

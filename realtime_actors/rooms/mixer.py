@@ -337,7 +337,7 @@ def _delay(rate: int) -> int:
     """By how many bytes what a resampler has given is behind the clock, at most."""
     resampler = Resampler(ROOM_RATE, rate)
     behind = most = 0
-    for tick in range(100):  # it repeats itself after a few
+    for tick in range(100):  # it repeats itself after a few, and does not depend on which of them is the first
         behind += _frame_bytes(tick, rate) - len(resampler.process(_SILENCE))
         most = max(most, behind)
-    return most + (2 if rate * FRAME_MS % 1000 else 0)  # a stream may begin at a longer frame
+    return most

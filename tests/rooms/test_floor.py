@@ -106,6 +106,19 @@ def test_a_cough_asks_for_no_reply() -> None:
     assert granted(floor.person_stopped("ben", 4.0, "")) == [ALICE]
 
 
+def test_a_cough_takes_the_floor_all_the_same() -> None:
+    """Whoever was interrupted by it is not asked again, nor is another: the person may speak."""
+    floor = a_floor()
+    alice = floor.person_wrote("ann", "What time is it?", 1.0)
+    assert floor.person_started("ben", 2.0) == [Interrupt(ALICE, number_of(alice))]
+    assert floor.person_stopped("ben", 2.5, "") == []
+    speak(floor, floor.person_wrote("ann", "What time is it?", 3.0))
+    assert floor.holders == (CID,)
+    assert len(floor.person_started("ben", 4.0)) == 1
+    assert floor.person_stopped("ben", 4.5, "") == []
+    assert floor.holders == ()
+
+
 def test_what_is_written_waits_for_the_one_who_speaks() -> None:
     """Its answer comes before agents go on among themselves."""
     floor = a_floor()
@@ -234,6 +247,23 @@ def test_a_turn_that_was_not_taken_costs_nothing() -> None:
     assert granted(floor.time_passed(11.0)[1:]) == [CID]
     assert floor.time_passed(21.0)[1:] == []
     assert floor.statistics().turns_left == 1
+
+
+def test_a_turn_of_which_only_the_end_was_told_was_taken() -> None:
+    floor = a_floor(agent_turns=1)
+    bob = speak(floor, floor.person_wrote("ann", "Discuss!", 1.0))
+    assert floor.agent_ended(BOB, number_of(bob), 2.0, "Well…") == []
+    assert floor.statistics().turns_left == 0
+
+
+def test_a_turn_not_taken_from_before_a_person_s_is_not_given_back() -> None:
+    """It was written off when the person gave them new ones."""
+    floor = a_floor(agent_turns=2, grant=10.0)
+    speak(floor, floor.person_wrote("ann", "Discuss!", 1.0))
+    assert floor.statistics().turns_left == 1
+    floor.person_wrote("ann", "Go on!", 2.0)
+    floor.left(BOB, 3.0)
+    assert floor.statistics().turns_left == 2
 
 
 def test_agents_stop_when_no_person_is_heard() -> None:
@@ -486,6 +516,24 @@ def test_a_decision_that_comes_too_late_changes_nothing() -> None:
     assert floor.time_passed(13.0) == []
     assert floor.decided(second, [BOB], 13.1) == []
     assert floor.holders == ()
+
+
+def test_a_moderator_is_asked_anew_when_a_person_has_another_turn() -> None:
+    """About both turns; a sound without words, meanwhile, is nothing to him."""
+    floor = a_floor(Moderated())
+    first = number_of(floor.person_wrote("ann", "Hello!", 1.0))
+    (second,) = floor.person_wrote("ben", "And you, Bob?", 1.5)
+    assert isinstance(second, Consult)
+    assert [said.text for said in second.situation.turns] == ["Hello!", "And you, Bob?"]
+    assert floor.decided(first, [ALICE], 2.0) == []
+    floor.person_started("ann", 2.1)
+    assert floor.person_stopped("ann", 2.2, "") == []
+    bob = floor.decided(second.number, [BOB], 2.5)
+    assert granted(bob) == [BOB]
+    third = number_of(speak(floor, bob))
+    floor.person_started("ann", 3.0)
+    assert floor.person_stopped("ann", 3.5, "") == []
+    assert floor.decided(third, [ALICE], 4.0) == []
 
 
 def test_what_happens_while_a_moderator_thinks_is_put_to_him_when_he_chose_nobody() -> None:
