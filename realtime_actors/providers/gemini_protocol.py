@@ -345,7 +345,7 @@ class GeminiProtocol(JSONProtocol):
     def _interrupted(self) -> Decoded:
         """The turn is over for the listener; its end, with what it has cost, comes next."""
         said: Decoded = []
-        # A model that says when speech begins has said so before. Otherwise it was what we said, in a silence of its own.
+        # A model that says when speech begins has done so. Otherwise it was what we said, in a silence of its own.
         pushed = self._pushed or (self._hearing.tells and not self._hearing.is_open)
         if not pushed and not self._gemini.is_manual:
             said += self._hearing.started(self._asking.position_ms)

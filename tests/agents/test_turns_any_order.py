@@ -4,7 +4,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from realtime_actors.agents.turns import AbortTool, Began, Effect, Emit, Ended, RunTool, Send, Silence, Supersede, Turns
+from realtime_actors.agents.turns import (
+    AbortTool,
+    Began,
+    Effect,
+    Emit,
+    Ended,
+    Mistaken,
+    RunTool,
+    Send,
+    Silence,
+    Supersede,
+    Turns,
+)
 from realtime_actors.events import (
     AgentError,
     AgentResponseCreated,
@@ -123,6 +135,10 @@ class AnyOrder(RuleBasedStateMachine):
             case Began(requests, response_id):
                 assert response_id in self.begun - self.ended
                 assert not self.requests_ended & set(requests), "a reply went on for somebody whose reply was over"
+            case Mistaken(requests, response_id):
+                assert requests
+                assert response_id in self.begun
+                assert not self.requests_ended & set(requests)
             case Ended(requests):
                 assert requests
                 assert not self.requests_ended & set(requests), "a reply was over twice"
