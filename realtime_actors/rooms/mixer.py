@@ -82,7 +82,7 @@ class Mixer:
             used |= voice.bit
         voice = self._sources[name] = _Voice(source, ~used & (used + 1))
         for listener, ear in self._listeners.items():
-            ear.meet(name, voice, is_deaf=name == listener or not ear.hears(name))
+            ear.set_gain(name, voice, float(name != listener and ear.hears(name)))
 
     def remove_source(self, name: str) -> None:
         """Let a source be heard no more. What it has not played is its own affair.
@@ -93,7 +93,7 @@ class Mixer:
         voice = self._voice(name)
         del self._sources[name]
         for ear in self._listeners.values():
-            ear.part(name, voice)
+            ear.set_gain(name, voice, 1.0)
 
     def add_listener(self, name: str, rate: int, hears: Callable[[str], bool] = lambda source: True) -> None:
         """Give `name` the mix at `rate` Hz, of those sources for whose names `hears` is true when they meet.
@@ -106,7 +106,7 @@ class Mixer:
             raise AlreadyInRoom(f"There is a listener named {name!r} already. Remove it first, or choose another name.")
         ear = _Ear(_Outlet(rate), hears)
         for source, voice in self._sources.items():
-            ear.meet(source, voice, is_deaf=source == name or not hears(source))
+            ear.set_gain(source, voice, float(source != name and hears(source)))
         self._listeners[name] = ear
 
     def remove_listener(self, name: str) -> None:
@@ -189,12 +189,6 @@ class _Ear:
     """The bits of sources that are not heard as they are: itself, muted ones, and those in `gains`."""
     gains: dict[str, tuple[_Voice, float]] = attrs.field(init=False, factory=dict[str, "tuple[_Voice, float]"])
     """The sources whose gain for this listener is neither 0 nor 1."""
-
-    def meet(self, name: str, voice: _Voice, *, is_deaf: bool) -> None:
-        self.set_gain(name, voice, 0.0 if is_deaf else 1.0)
-
-    def part(self, name: str, voice: _Voice) -> None:
-        self.set_gain(name, voice, 1.0)
 
     def set_gain(self, name: str, voice: _Voice, gain: float) -> None:
         self.gains.pop(name, None)

@@ -366,5 +366,5 @@ class WhimTogetherRules(Rules):
 )
 def test_the_rules_hold_whatever_happens(rules: type[Rules]) -> None:
     run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]
-        rules, settings=settings(max_examples=40, stateful_step_count=60, deadline=None)
+        rules, settings=settings(max_examples=30, stateful_step_count=50, deadline=None)
     )

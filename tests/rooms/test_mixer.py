@@ -170,9 +170,11 @@ def test_people_come_and_go() -> None:
         mixer.add_listener(name, ROOM_RATE)
     mixer.set_gain("ann", 0.0, "bob")
     mixer.set_gain("ann", 3.0, "cid")
+    assert values(mixer.tick()) == {"ann": 2, "bob": 1, "cid": 4}
     mixer.remove_source("ann")
     assert values(mixer.tick()) == {"ann": 2, "bob": 1, "cid": 1}
     say(mixer, "dan", constant(10, 9))
+    assert values(mixer.tick()) == {"ann": 12, "bob": 11, "cid": 11}
     say(mixer, "ann", constant(100, 9))
     assert values(mixer.tick()) == {"ann": 12, "bob": 111, "cid": 111}
     mixer.remove_listener("bob")
