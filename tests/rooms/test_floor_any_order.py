@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -366,5 +366,8 @@ class WhimTogetherRules(Rules):
 )
 def test_the_rules_hold_whatever_happens(rules: type[Rules]) -> None:
     run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]
-        rules, settings=settings(max_examples=30, stateful_step_count=50, deadline=None)
+        rules,
+        settings=settings(
+            max_examples=30, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
     )
