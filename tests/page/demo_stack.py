@@ -56,10 +56,11 @@ async def open_demo(
     key: str = "demo",
     detection: TurnDetection | None = None,
     providers: Sequence[str] = ("openai",),
+    kind: type[OpenAISimulator] = OpenAISimulator,
 ) -> AsyncGenerator[Demo]:
     """A demo with local speech, or with another brain."""
     brain = SpeechBrain() if brain is None else brain
-    simulator = OpenAISimulator(brain=brain, seed=1)
+    simulator = kind(brain=brain, seed=1)
     settings = GatewaySettings(
         port=0, token=token, providers=tuple(providers), allowed_origins=allowed_origins, close_timeout=0.5
     )

@@ -8,7 +8,7 @@ import attrs
 from chromium import Browser, Tab, fake_microphone, open_chromium
 from demo_stack import Demo, open_demo, write_speech
 
-from realtime_actors.simulators import Brain
+from realtime_actors.simulators import Brain, OpenAISimulator
 
 EAR = """
   globalThis.stops = [];
@@ -68,6 +68,7 @@ async def talk(
     key: str = "demo",
     complaints: bool = False,
     providers: Sequence[str] = ("openai",),
+    kind: type[OpenAISimulator] = OpenAISimulator,
 ) -> AsyncGenerator[Talk]:
     """The page, open and ready; its microphone says `speech` (see `write_speech`) when it is switched on.
 
@@ -76,7 +77,7 @@ async def talk(
     if flags is None:
         flags = fake_microphone(write_speech(directory / "speech.wav", *speech) if speech else None)
     async with (
-        open_demo(brain, token=token, key=key, providers=providers) as demo,
+        open_demo(brain, token=token, key=key, providers=providers, kind=kind) as demo,
         open_chromium(directory / "profile", *flags) as browser,
     ):
         tab = await browser.open(demo.url)

@@ -125,7 +125,12 @@ async def test_a_microphone_that_is_switched_off(tmp_path: Path) -> None:
     brain = ScriptedBrain(replies=[Reply([Say("Go on.")])], transcripts=["count from"])
     async with talk(tmp_path, "count", 20.0, brain=brain) as talking:
         tab = talking.tab
-        await tab.evaluate("globalThis.sent = []; realtime.client.on('sent', (event) => sent.push(event)); null")
+        await tab.evaluate(
+            """
+              globalThis.sent = [];
+              realtime.client.on("sent", (event) => event.type === "client_playout_update" || sent.push(event));
+              null"""
+        )
         await tab.click("#microphone")
         await tab.until("document.querySelector('.turn.user')")
         await tab.click("#microphone")

@@ -64,7 +64,7 @@ export class EventPanel {
     const words = $("events-filter").value.toLowerCase().split(/\s+/).filter(Boolean);
     const withAudio = $("events-audio").checked;
     return this.#kept.filter(({ direction, event }) => {
-      if (!withAudio && /audio_(append|delta)$/.test(event.type)) return false;
+      if (!withAudio && /audio_(append|delta)$|playout_update$/.test(event.type)) return false;
       const text = words.length > 0 ? `${direction} ${JSON.stringify(event)}`.toLowerCase() : "";
       return words.every((word) => text.includes(word));
     });

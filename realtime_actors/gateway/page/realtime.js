@@ -21,6 +21,8 @@ const CONNECT_TIMEOUT = 15_000;
 const REQUEST_ERRORS = new Set(["invalid_request_error", "connection_error"]);
 /** Time constant (s) with which sound begins and ends in the middle of a reply: a cut would click. */
 const FADE = 0.0015;
+/** How often a position is told while something is played, ms. */
+const REPORT_EVERY = 200;
 /** Bytes that may wait in the socket before microphone audio is dropped: some four seconds on the JSON wire. */
 const MOST_UNSENT = 256 * 1024;
 
@@ -392,14 +394,17 @@ export class Microphone {
  * Plays replies one after another, each without gaps, and is silent at once when told so: for good, or for a while.
  *
  * Little is handed to the audio thread ahead; the rest waits here. Events for `on`: `"start"` with `{id, at}` when a
- * reply's first sound leaves the speaker (`performance.now()`), `"stop"` with `{id, playedMs, flushed}`, and
- * `"speaking"` with true or false.
+ * reply's first sound leaves the speaker (`performance.now()`), `"stop"` with `{id, playedMs, flushed}`, `"speaking"`
+ * with true or false, and `"position"` with `{id, item, playedMs, playing}`: so much of an item has left the speaker, and
+ * it goes on from there or not. It comes a few times a second, and when the item is over, flushed, held or resumed.
  */
 export class Player extends Emitter {
   #context = null;
   #out = null;
-  #replies = []; // {id, pieces: [{buffer, skip}], ended, playedMs, started, announced}; skip in seconds
+  #replies = []; // {id, pieces: [{buffer, skip, entry}], ended, playedMs, started, announced}; skip in seconds
   #playing = new Set(); // {reply, piece, source, gain, from, to} in the context's seconds
+  #items = []; // {id, item, ms, heardMs, parts, told}: what there is of each item, until it has been heard
+  #reporting = 0; // timer
   #next = 0;
   #isHeld = false;
   #wasSpeaking = false;
@@ -435,8 +440,8 @@ export class Player extends Emitter {
     return this.#ensure().resume();
   }
 
-  /** Play a piece of a reply: PCM16 little-endian mono at `rate` Hz. */
-  play(id, pcm, rate = this.rate) {
+  /** Play a piece of a reply: PCM16 little-endian mono at `rate` Hz. `item` is the part of the reply that it belongs to. */
+  play(id, pcm, rate = this.rate, item = "") {
     const context = this.#ensure();
     const count = pcm.byteLength >> 1;
     const ms = (count * 1000) / rate;
@@ -454,9 +459,16 @@ export class Player extends Emitter {
       reply = { id, pieces: [], ended: false, playedMs: 0, started: false, announced: false };
       this.#replies.push(reply);
     }
-    reply.pieces.push({ buffer, skip: 0 });
+    let entry = this.#items.find((each) => each.id === id && each.item === item);
+    if (!entry) {
+      entry = { id, item, ms: 0, heardMs: 0, parts: [], told: "" };
+      this.#items.push(entry);
+    }
+    entry.ms += ms;
+    reply.pieces.push({ buffer, skip: 0, entry });
     this.queuedMs += ms;
     this.#pump();
+    this.#reporting ||= setInterval(() => this.#report(), REPORT_EVERY);
   }
 
   /** Nothing more comes of this reply; what is there is played to its end. */
@@ -473,6 +485,7 @@ export class Player extends Emitter {
     if (id === undefined) this.#isHeld = false;
     if (stopped.length === 0) return;
     for (const part of this.#playing) if (isMeant(part.reply)) this.#cut(part);
+    this.#giveUp(isMeant);
     for (const reply of stopped) {
       for (const { buffer, skip } of reply.pieces) this.queuedMs -= (buffer.duration - skip) * 1000;
       this.#close(reply, true);
@@ -493,6 +506,7 @@ export class Player extends Emitter {
       reply.started = reply.announced; // what was not heard yet starts later
     }
     this.#next = 0;
+    this.#report();
   }
 
   /** Go on after `hold`. */
@@ -500,6 +514,7 @@ export class Player extends Emitter {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#pump();
+    this.#report();
   }
 
   /** Stop a part at once; the seconds of it that were played. */
@@ -507,6 +522,7 @@ export class Player extends Emitter {
     const now = this.#context.currentTime;
     const played = Math.max(0, Math.min(now, part.to) - part.from);
     part.reply.playedMs += played * 1000;
+    part.to = part.from + played;
     part.source.onended = null;
     if (part.from >= now) part.gain.disconnect();
     else part.gain.gain.cancelScheduledValues(now).setTargetAtTime(0, now, FADE);
@@ -561,6 +577,7 @@ export class Player extends Emitter {
       this.#pump();
     };
     source.start(part.from, skip);
+    piece.entry.parts.push(part);
     this.#playing.add(part);
     this.#next = part.to;
     this.queuedMs = Math.max(0, this.queuedMs - seconds * 1000);
@@ -586,6 +603,61 @@ export class Player extends Emitter {
       }
     };
     tell();
+  }
+
+  /** How much of an item has left the speaker when that plays what the context played at `time`. */
+  #heardMs(entry, time) {
+    let ms = 0;
+    for (const part of [...entry.parts]) {
+      ms += Math.max(0, Math.min(time, part.to) - part.from) * 1000;
+      if (part.to > time) continue;
+      entry.heardMs += (part.to - part.from) * 1000;
+      ms -= (part.to - part.from) * 1000;
+      entry.parts.splice(entry.parts.indexOf(part), 1);
+    }
+    return entry.heardMs + ms;
+  }
+
+  /** Tell how far the item is that is heard, and which are over. */
+  #report() {
+    // What was cut is on its way to the speaker, and does not come back.
+    const time = this.#isHeld ? this.#context.currentTime : this.#audibleTime();
+    while (this.#items.length > 0) {
+      const [entry, next] = this.#items;
+      const heardMs = this.#heardMs(entry, time);
+      const reply = this.#replies.find((each) => each.id === entry.id);
+      const isOver = heardMs > entry.ms - 1 && (next || !reply || reply.ended);
+      this.#tell(entry, heardMs, !isOver && !this.#isHeld && !this.isLocked);
+      if (!isOver) return;
+      this.#items.shift();
+    }
+    clearInterval(this.#reporting);
+    this.#reporting = 0;
+  }
+
+  /** Of these replies nothing more is played: tell how far they were. */
+  #giveUp(isMeant) {
+    const [first] = this.#items;
+    for (const entry of this.#items.filter(isMeant)) {
+      const heardMs = this.#heardMs(entry, Infinity);
+      if (entry === first || heardMs > 0) this.#tell(entry, heardMs, false);
+    }
+    this.#items = this.#items.filter((entry) => !isMeant(entry));
+  }
+
+  #tell(entry, heardMs, playing) {
+    const told = `${Math.round(heardMs)} ${playing}`;
+    if (told === entry.told) return;
+    entry.told = told;
+    this.emit("position", { id: entry.id, item: entry.item, playedMs: heardMs, playing });
+  }
+
+  /** What the context played when the speaker plays now. */
+  #audibleTime() {
+    const context = this.#context;
+    const { contextTime, performanceTime } = context.getOutputTimestamp?.() ?? {};
+    if (!(performanceTime > 0)) return context.currentTime - (context.outputLatency ?? 0);
+    return Math.min(contextTime + (performance.now() - performanceTime) / 1000, context.currentTime);
   }
 
   /** When the speaker plays what the context plays at `seconds`. */
@@ -635,7 +707,13 @@ export class Conversation extends Emitter {
     client.on("agent_response_created", ({ response_id }) => this.#open.add(response_id));
     client.on("agent_response_audio_delta", (event) => {
       this.#open.add(event.response_id);
-      if (!this.#silenced.has(event.response_id)) player.play(event.response_id, event.delta, event.format?.rate);
+      if (this.#silenced.has(event.response_id)) return;
+      player.play(event.response_id, event.delta, event.format?.rate, event.item_id);
+    });
+    client.on("agent_playout_flush", ({ response_id }) => player.flush(response_id));
+    player.on("position", ({ id, item, playedMs, playing }) => {
+      const position = { response_id: id, item_id: item, played_ms: Math.round(playedMs), playing };
+      client.send({ type: "client_playout_update", ...position });
     });
     client.on("agent_response_done", ({ response_id, metadata }) => {
       this.#open.delete(response_id);
