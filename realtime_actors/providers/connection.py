@@ -314,7 +314,7 @@ class ProviderConnection(Actor):
         """The session is over, before its socket is closed: let the next one begin."""
         self._forget_session()
         lasted = trio.current_time() - line.began >= self.model.reconnection.backoff.reset_after
-        if line.ready and lasted and not (line.over is not None and not line.over.was_useful):
+        if line.ready and (failure is None or (lasted and (line.over is None or line.over.was_useful))):
             self._attempts.lasted()
         if line.ready and failure is not None:
             self._sender.outbox.keep_audio()

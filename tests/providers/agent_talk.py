@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import base64
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,7 +35,7 @@ from realtime_actors.testing import (
 )
 from realtime_actors.transports import Address, MemoryTransport, default_transport
 
-__all__ = ["PAUSE", "SPEECH", "Talk", "audio_of", "get_weather", "of", "statuses", "talking"]
+__all__ = ["PAUSE", "SPEECH", "Talk", "audio_of", "audio_sent", "get_weather", "of", "statuses", "talking"]
 
 Json = dict[str, Any]
 SPEECH = buzz(800, 48000)
@@ -124,6 +125,16 @@ async def _serving(
         url = (model.url or "").replace("memory", f"{address.host}:{address.port}")
         yield attrs.evolve(model, url=url), RecordingTransport(default_transport())
         nursery.cancel_scope.cancel()
+
+
+def audio_sent(frames: Iterable[str | bytes]) -> bytes:
+    """The user's audio among the frames that were sent, on whichever wire."""
+    audio = b""
+    for frame in frames:
+        message: Json = orjson.loads(frame)
+        text = message.get("audio") or message.get("realtimeInput", {}).get("audio", {}).get("data")
+        audio += base64.b64decode(text or "")
+    return audio
 
 
 def of(kind: type[Any], events: list[Any]) -> list[Any]:

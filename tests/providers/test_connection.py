@@ -8,10 +8,10 @@ import logging
 import attrs
 import pytest
 import trio
-from played_provider import KEY, MODEL, STEADY, Play, Session, closing, connected, stalled, well
+from played_provider import KEY, MODEL, STEADY, Play, Provider, Session, closing, connected, stalled, well
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from realtime_actors.actors import ActorCrashed
+from realtime_actors.actors import Actor, ActorCrashed, open_runtime, receives
 from realtime_actors.events import (
     AppendAudio,
     AppendText,
@@ -19,6 +19,7 @@ from realtime_actors.events import (
     CreateResponse,
     ItemAdded,
     ModelError,
+    ModelResponseCreated,
     ModelSessionCreated,
     RequestFailed,
     SessionConfigured,
@@ -27,9 +28,11 @@ from realtime_actors.providers import (
     ConnectionExpiring,
     ConnectionLost,
     ConnectionReady,
+    ProviderConnection,
     ProviderRefused,
     ProviderUnavailable,
     Resume,
+    Rotate,
     WaitReady,
 )
 from realtime_actors.transports import (
@@ -381,6 +384,48 @@ class TestLost:
             await trio.sleep(2)
             assert line.told(ConnectionReady)[-1] == ConnectionReady(3)
 
+    async def test_what_has_waited_goes_first(self, autojump_clock: MockClock) -> None:
+        """The session is ready while more comes than can be looked at in one go."""
+        accept = trio.Event()
+
+        async def hesitant(session: Session) -> None:
+            await session.receive()
+            await accept.wait()
+            await session.send("session.updated", session={})
+            await session.listen()
+
+        async with connected(hesitant) as line:
+            accept.set()
+            for number in range(500):
+                line.connection.tell(AppendAudio(number.to_bytes(2, "little")))
+            await wait_all_tasks_blocked()
+            audio = [base64.b64decode(frame["audio"]) for frame in line.frames()]
+            assert audio == [number.to_bytes(2, "little") for number in range(500)]
+
+    async def test_what_has_waited_and_is_lost_again_is_sent_again(self, autojump_clock: MockClock) -> None:
+        async def deaf(session: Session) -> None:
+            await session.accept()
+            await trio.sleep_forever()
+
+        async with connected(well, deaf, well) as line:
+            assert isinstance(line.transport, MemoryTransport)
+            await trio.sleep(60)
+            line.transport.reachable = False
+            drop(line.transport)
+            await trio.sleep(0.1)
+            count = 1500  # more than a socket takes that nobody reads
+            for number in range(count):
+                line.connection.tell(AppendAudio(number.to_bytes(2, "little")))
+                if number % 100 == 0:
+                    await wait_all_tasks_blocked()
+            line.transport.reachable = True
+            await trio.sleep(2)
+            drop(line.transport)  # the deaf one, with one piece in hand and some that still wait
+            await trio.sleep(5)
+            audio = [base64.b64decode(frame["audio"]) for frame in line.frames(2)]
+            taken = 1024
+            assert audio == [number.to_bytes(2, "little") for number in range(taken, count)]
+
     async def test_commands_that_find_no_room_are_refused_in_words(self, autojump_clock: MockClock) -> None:
         async with connected() as line:
             assert isinstance(line.transport, MemoryTransport)
@@ -509,3 +554,99 @@ class TestStop:
             line.connection.tell(AppendAudio(b"\1\0"))
         assert trio.lowlevel.current_statistics().tasks_living == before
         assert autojump_clock.current_time() < 100
+
+
+class TestMovingOn:
+    async def test_what_is_told_after_it_is_for_the_next_session(self, autojump_clock: MockClock) -> None:
+        async with connected() as line:
+            await trio.sleep(60)
+            line.connection.tell(AppendAudio(b"\1\0"))
+            await wait_all_tasks_blocked()
+            line.connection.tell(Rotate(1, Configure("c2", "Be long.")))
+            line.connection.tell(Resume(1))
+            line.connection.tell(AppendText("i1", "next"))
+            line.connection.tell(AppendAudio(b"\2\0"))
+            await trio.sleep(1)
+            assert [frame["type"] for frame in line.frames(0)] == ["input_audio_buffer.append"]
+            assert line.frames(1, after_configuration=False)[0]["event_id"] == "c2"
+            assert [frame["type"] for frame in line.frames(1)] == [
+                "conversation.item.create",
+                "input_audio_buffer.append",
+            ]
+            assert line.told(ConnectionLost) == []
+            assert line.told(ConnectionReady)[-1] == ConnectionReady(2, rotated=True)
+            assert line.provider.sessions[0].websocket.closed is not None
+
+    async def test_it_is_passed_over_when_that_session_is_gone(self, autojump_clock: MockClock) -> None:
+        async with connected(owner_configures_again=False) as line:
+            await trio.sleep(60)
+            drop(line.transport)
+            await trio.sleep(1)
+            line.connection.tell(Rotate(1, Configure("stale", "Be long.")))
+            await trio.sleep(1)
+            assert line.frames(1, after_configuration=False) == []
+            line.connection.tell(Configure("again", "Be brief."))
+            line.connection.tell(Rotate(1, Configure("stale", "Be long.")))
+            await trio.sleep(1)
+            assert [frame["event_id"] for frame in line.frames(1, after_configuration=False)] == ["again"]
+            assert len(line.attempts()) == 2
+
+    async def test_a_session_that_goes_on_in_vain_counts_as_no_failure(self, autojump_clock: MockClock) -> None:
+        """Ten sessions that are left in good order, each after a second, and then a network that fails twice."""
+        async with connected() as line:
+            assert isinstance(line.transport, MemoryTransport)
+            for number in range(1, 11):
+                await trio.sleep(1)
+                line.connection.tell(Rotate(number, Configure(f"c{number}", "Be brief.")))
+                await trio.sleep(0.1)
+                assert line.told(ConnectionReady)[-1].number == number + 1
+            line.transport.reachable = False
+            drop(line.transport)
+            await trio.sleep(1)
+            line.transport.reachable = True
+            await trio.sleep(5)
+            assert line.told(ConnectionReady)[-1].number == 12
+
+    async def test_nothing_that_the_provider_says_is_lost_when_the_end_of_the_session_is_told(
+        self, autojump_clock: MockClock
+    ) -> None:
+        """The owner has no room at that moment."""
+        count = 300
+
+        async def flood(session: Session) -> None:
+            await session.accept()
+            await trio.sleep(3470)
+            for number in range(count):
+                await session.send("response.created", response={"id": str(number)})
+            await session.listen()
+
+        provider = Provider((flood,))
+        seen: list[str] = []
+        release = trio.Event()
+        async with open_runtime() as runtime:
+            owner = await runtime.spawn(SlowOwner(seen, release), name="owner", capacity=16)
+            prototype = ProviderConnection(MODEL, owner, MemoryTransport(provider.respond))
+            connection = await runtime.spawn(prototype, name="connection")
+            connection.tell(Configure("c1", "Be brief."))
+            await trio.sleep(3490)
+            assert len(seen) < count
+            release.set()
+            await wait_all_tasks_blocked()
+            assert seen == [str(number) for number in range(count)]
+
+
+@attrs.define(eq=False)
+class SlowOwner(Actor):
+    """Has time for the first reply only after `release`."""
+
+    seen: list[str]
+    release: trio.Event
+
+    @receives
+    async def created(self, event: ModelResponseCreated) -> None:
+        await self.release.wait()
+        self.seen.append(event.response_id)
+
+    @receives
+    def other(self, event: ConnectionReady | ConnectionExpiring | ModelSessionCreated) -> None:
+        pass

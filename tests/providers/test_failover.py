@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from agent_talk import SPEECH, audio_of, get_weather, of, statuses
+from agent_talk import SPEECH, audio_of, audio_sent, get_weather, of, statuses
 from five_providers import FIVE, simulator_of
 from trio.testing import MockClock
 
@@ -35,7 +35,7 @@ from realtime_actors.providers import (
 )
 from realtime_actors.simulators import Call, Endless, ErrorEvent, Midway, Reply, Say, ScriptedBrain
 from realtime_actors.simulators.server import Simulator
-from realtime_actors.testing import Failures, Probe, open_test_runtime
+from realtime_actors.testing import Failures, Probe, RecordingTransport, open_test_runtime
 from realtime_actors.transports import MemoryTransport, Transport, WebSocket, WebSocketOptions
 
 STORY = Reply([Endless("Once upon a time. ")], when="story")
@@ -70,7 +70,7 @@ class Talk:
     agent: Ref
     probe: Probe
     first: MemoryTransport
-    second: MemoryTransport
+    transport: RecordingTransport
 
     def say(self, text: str) -> None:
         self.agent.tell(ClientTextAppend("s1", text))
@@ -101,9 +101,10 @@ async def talking(
         probe = await Probe.spawn(runtime, within=60, capacity=10_000)
         probe.subscribe("agents.friday.>")
         models = [at("first", first[1]), at("second", second[1])]
-        prototype = RealtimeAgent("Friday", "Be brief.", models, transport=networks, session_id="s1", **options)
+        transport = RecordingTransport(networks)
+        prototype = RealtimeAgent("Friday", "Be brief.", models, transport=transport, session_id="s1", **options)
         agent = await runtime.spawn(prototype, name="friday")
-        yield Talk(agent, probe, networks.networks["first"], networks.networks["second"])
+        yield Talk(agent, probe, networks.networks["first"], transport)
 
 
 def heard(simulator: Simulator) -> list[str]:
@@ -195,6 +196,8 @@ async def test_what_is_said_between_two_models_is_said_to_the_next_at_its_rate(
         assert of(ServerSessionUpdated, events)[-1].metadata["model"] == model.model_name
         assert audio_of(events) == spoken(second, "Yes?")
         assert "Hello?" in heard(second)
+        seconds = len(audio_sent(talk.transport.connections[-1].sent)) / 2 / model.input_rate
+        assert seconds == pytest.approx(2.6, abs=0.05)
         talk.say("Still there?")
         assert audio_of(await talk.reply()) == spoken(second, "And?")
 

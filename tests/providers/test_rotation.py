@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 from typing import Any
 
 import attrs
-import orjson
 import trio
-from agent_talk import PAUSE, SPEECH, Talk, audio_of, of, statuses, talking
+from agent_talk import PAUSE, SPEECH, Talk, audio_of, audio_sent, of, statuses, talking
 from five_providers import FIVE, simulator_of
 from trio.testing import MockClock
 
@@ -20,7 +18,6 @@ from realtime_actors.events import (
     ClientAudioAppend,
     ServerSessionUpdated,
 )
-from realtime_actors.providers import RealtimeModel
 from realtime_actors.simulators import Endless, Reply, Say, ScriptedBrain
 from realtime_actors.simulators.server import Simulator
 from realtime_actors.testing import Cut, Delay, Refuse
@@ -39,18 +36,9 @@ async def moved_on(talk: Talk) -> list[Any]:
     return await talk.probe.until(ServerSessionUpdated)
 
 
-def sent_audio(talk: Talk, model: RealtimeModel) -> list[bytes]:
+def sent_audio(talk: Talk) -> list[bytes]:
     """The audio that went over each socket."""
-    return [_audio_of_socket(connection.sent, model) for connection in talk.transport.connections]
-
-
-def _audio_of_socket(frames: Any, model: RealtimeModel) -> bytes:
-    audio = b""
-    for frame in frames:
-        message = orjson.loads(frame)
-        text = message.get("audio") or message.get("realtimeInput", {}).get("audio", {}).get("data")
-        audio += base64.b64decode(text or "")
-    return audio
+    return [audio_sent(connection.sent) for connection in talk.transport.connections]
 
 
 @FIVE
@@ -90,7 +78,7 @@ async def test_nothing_that_is_said_meanwhile_is_lost_or_sent_twice(provider: st
             talk.tell(ClientAudioAppend("s1", piece, AudioFormat(rate=model.input_rate)))
             await trio.sleep(0.02)
         await trio.sleep(1)
-        first, second = sent_audio(talk, model)
+        first, second = sent_audio(talk)
         assert first + second == audio
         assert first
         assert second
@@ -166,6 +154,22 @@ async def test_a_socket_that_is_lost_when_the_next_is_open_is_followed_at_once(a
         assert [error.code for error in of(AgentError, events)] == ["connection_lost"]
         assert (await moved_on(talk))[-1].metadata["connection"] == "restored"
         assert trio.current_time() == lost_at
+
+
+async def test_a_handle_that_comes_late_is_waited_for(autojump_clock: MockClock) -> None:
+    """A session that goes on from an older handle would not know the last turn."""
+    simulator, model = simulator_of("gemini", [Say("Hello, Ann.")], [Say("You are Ann.")], lifetime=20)
+    # Of the handles the second comes after the turn, a second late; the end of the connection was told before.
+    faults = [Delay(seconds=1.5, containing="newHandle", frame=2, connection=1)]
+    async with talking(simulator, model, faults=faults, memory=None) as talk:
+        await trio.sleep(9.8)
+        talk.say("I am Ann.")
+        events = await moved_on(talk)
+        assert events[-1].metadata["connection"] == "rotated"
+        talk.say("Who am I?")
+        await talk.reply()
+        assert isinstance(simulator.brain, ScriptedBrain)
+        assert [turn.text for turn in simulator.brain.heard][-3:] == ["I am Ann.", "Hello, Ann.", "Who am I?"]
 
 
 async def test_on_sockets() -> None:
