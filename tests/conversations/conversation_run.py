@@ -86,7 +86,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "gemini": Provider(
         _model(GeminiRealtimeModel, GeminiSimulator.path, "gemini-3.8-live"),
         GeminiSimulator,
-        lambda chance: {"lifetime": chance.choice([600, 90]), "notice": chance.choice([0, 5, 30])},
+        lambda chance: {"notice": chance.choice([0, 5, 30])},
         one_message=True,
         tells_limit=False,
     ),
@@ -253,13 +253,17 @@ async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int)
     """On the virtual clock, in memory."""
     provider = PROVIDERS[provider_name]
     chance = _chance(provider_name, seed)
-    simulator = provider.simulator(
-        brain=_brain(provider, chance), speed=chance.choice([0, 1, 4, 20]), seed=seed, **provider.options(chance)
-    )
+    options = {"speed": chance.choice([0, 1, 4, 20]), **provider.options(chance)}
+    model = provider.model
+    if chance.random() < 0.5:  # sessions are short: with warning, or the agent knows it, or neither
+        options["lifetime"] = chance.uniform(60, 150)
+        if chance.random() < 0.7:
+            model = attrs.evolve(model, session_limit=options["lifetime"])
+    simulator = provider.simulator(brain=_brain(provider, chance), seed=seed, **options)
     memory = MemoryTransport(simulator.respond)
     network = FaultyTransport(memory, _faults(chance))
     return await _talk(
-        runtime, provider_name, provider.model, simulator, network=network, chance=chance, memory=memory, turns=turns
+        runtime, provider_name, model, simulator, network=network, chance=chance, memory=memory, turns=turns
     )
 
 
