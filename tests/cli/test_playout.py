@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_actors.audio import byte_length, duration_ms
-from realtime_actors.cli.talking.playout import Playout
+from realtime_actors.cli.talking.playout import Playout, Position
 
 RATE = 24000
 A_SAMPLE = 1 / RATE + 1e-9  # in seconds, and what floats are off
@@ -95,3 +95,34 @@ def test_every_moment_of_the_clock_has_one_place_in_the_recording(steps: list[tu
         if began is not None:
             assert began + length / 1000 == pytest.approx(playout.ends)
     assert 0 <= playout.discarded_ms <= playout.received_ms + 1000
+
+
+def test_it_tells_how_far_each_item_is() -> None:
+    """Pauses are no part of it; what was told is not told again."""
+    playout = Playout()
+    playout.play(bytes(24000), 24000, 10.0, ("r1", "i1"))
+    playout.play(bytes(24000), 24000, 10.7, ("r1", "i1"))  # 200 ms late
+    playout.play(bytes(24000), 24000, 10.7, ("r1", "i2"))
+    assert playout.positions(10.2) == [Position("r1", "i1", 200, playing=True)]
+    assert playout.positions(10.2) == []
+    assert playout.positions(10.6) == [Position("r1", "i1", 500, playing=True)]
+    assert playout.positions(10.8) == [Position("r1", "i1", 600, playing=True)]
+    assert playout.positions(11.3) == [
+        Position("r1", "i1", 1000, playing=False),
+        Position("r1", "i2", 100, playing=True),
+    ]
+    assert playout.positions(20.0) == [Position("r1", "i2", 500, playing=False)]
+
+
+def test_what_is_silenced_stays_where_it_was() -> None:
+    playout = Playout()
+    playout.play(bytes(48000), 24000, 10.0, ("r1", "i1"))
+    playout.play(bytes(48000), 24000, 10.0, ("r2", "i2"))
+    playout.flush(10.3)
+    assert playout.positions(10.4) == [Position("r1", "i1", 300, playing=False)]
+    playout.play(bytes(48000), 24000, 11.0, ("r3", "i3"))
+    assert playout.positions(11.5) == [Position("r3", "i3", 500, playing=True)]
+    playout.play(bytes(48000), 24000, 11.5, ("r4", "i4"))
+    playout.flush(11.6)
+    playout.flush(11.8)
+    assert playout.positions(11.8) == [Position("r3", "i3", 600, playing=False)]

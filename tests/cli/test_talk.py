@@ -37,7 +37,7 @@ def test_a_spoken_question_is_heard_looked_up_and_answered_aloud(run: Run, demo:
     sent = [line for line in lines if line["direction"] == "sent"]
     received = [line["event"]["type"] for line in lines if line["direction"] == "received"]
     assert {line["event"]["type"] for line in sent} == {
-        "client_session_create", "client_audio_append", "client_session_end",
+        "client_session_create", "client_audio_append", "client_playout_update", "client_session_end",
     }  # fmt: skip
     assert received[:2] == ["server_session_created", "agent_ready"]
     assert received[-1] == "server_session_ended"
@@ -64,7 +64,8 @@ def test_a_picture_is_shown_before_the_question(run: Run, demo: str, tmp_path: P
     assert f"you       ({picture}: image/png, 2 KB)\nyou       hello\n" in ended.out
     lines = [json.loads(line) for line in events.read_text().splitlines()]
     sent = [line["event"]["type"] for line in lines if line["direction"] == "sent"]
-    assert sent == ["client_session_create", "client_image_append", "client_text_append", "client_session_end"]
+    said = [each for each in sent if each != "client_playout_update"]
+    assert said == ["client_session_create", "client_image_append", "client_text_append", "client_session_end"]
     assert "agent_error" not in {line["event"]["type"] for line in lines}
 
 
@@ -75,10 +76,10 @@ def test_what_is_no_picture_is_refused(run: Run, demo: str) -> None:
 
 
 def test_an_interruption_cuts_the_reply_off(run: Run, demo: str, tmp_path: Path) -> None:
-    reply = tmp_path / "reply.wav"
+    reply, events = tmp_path / "reply.wav", tmp_path / "events.jsonl"
     ended = run(
         "talk", str(DATA / "count.wav"), "--interrupt-with", str(DATA / "hello.wav"), "--url", demo,
-        "--save", str(reply),
+        "--save", str(reply), "--events", str(events),
     )  # fmt: skip
     assert (ended.code, ended.err) == (0, "")
     heard = re.search(r"^Friday +One, two.* \[cancelled: (\d\.\d) s of it were heard\]$", ended.out, re.MULTILINE)
@@ -95,6 +96,11 @@ def test_an_interruption_cuts_the_reply_off(run: Run, demo: str, tmp_path: Path)
     cut = byte_length(float(heard[1]) * 1000, wav.rate)
     assert level_dbfs(wav.pcm[:cut]) > -40
     assert not any(wav.pcm[cut + byte_length(150, wav.rate) : cut + byte_length(400, wav.rate)])
+    # The gateway was told how much that is.
+    told = [json.loads(line)["event"] for line in events.read_text().splitlines()]
+    positions = [event for event in told if event["type"] == "client_playout_update"]
+    [stopped] = [each for each in positions if each["item_id"] == positions[0]["item_id"] and not each["playing"]]
+    assert stopped["played_ms"] / 1000 == pytest.approx(float(heard[1]), abs=0.1)
 
 
 def test_a_stereo_wav_of_44100_hz_is_understood(run: Run, demo: str, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from realtime_actors.events import (
     AgentEnded,
     AgentError,
     AgentInputStarted,
+    AgentPlayoutFlush,
     AgentResponseAudioDelta,
     AgentResponseDone,
     AgentResponseToolProgress,
@@ -34,6 +35,7 @@ from realtime_actors.events import (
     ClientAudioAppend,
     ClientEvent,
     ClientImageAppend,
+    ClientPlayoutUpdate,
     ClientSessionCreate,
     ClientSessionEnd,
     ClientTextAppend,
@@ -55,6 +57,8 @@ _QUIET_S = 0.4
 _TRANSCRIPT_S = 2.0
 """The words of the user are waited for so long after that."""
 _FAREWELL_S = 1.0
+_REPORT_EVERY = 10
+"""Pieces of 20 ms after which it is told how much was heard."""
 
 
 @attrs.frozen(kw_only=True)
@@ -145,6 +149,7 @@ class _Conversation:
     _ended: trio.Event = attrs.field(init=False, factory=trio.Event)
     _leaving: bool = attrs.field(init=False, default=False)
     _cut_off: bool = attrs.field(init=False, default=False)
+    _silenced: bool = attrs.field(init=False, default=False)
     _last_error: str = attrs.field(init=False, default="")
     _approvals: Approvals = attrs.field(init=False)
     _tool_progress: str = attrs.field(init=False, default="")
@@ -209,6 +214,8 @@ class _Conversation:
             if self._microphone is not None:
                 await self._send_piece(self._microphone)
             now = trio.current_time()
+            if self._silenced or tick % _REPORT_EVERY == 0:
+                await self._report(now)
             self._interrupt_if_due(now)
             if self._is_over(now):
                 return
@@ -223,6 +230,13 @@ class _Conversation:
         if piece.ends:
             self.progress.end_speech(trio.current_time())
         await self._send(ClientAudioAppend(self._session_id, piece.pcm, AudioFormat(rate=microphone.rate)))
+
+    async def _report(self, now: float) -> None:
+        """Tell how much was heard: the model is to remember no more of a reply that is interrupted."""
+        self._silenced = False
+        for each in self.playout.positions(now):
+            ids = each.response_id, each.item_id
+            await self._send(ClientPlayoutUpdate(self._session_id, *ids, each.played_ms, each.playing))
 
     def _interrupt_if_due(self, now: float) -> None:
         if self.to_interrupt is None or self._microphone is None or not self.progress.exchanges:
@@ -327,11 +341,13 @@ class _Conversation:
             self._ready.set()
         match event:
             case AgentResponseAudioDelta():
-                self.playout.play(event.delta, event.format.rate, now)
+                self.playout.play(event.delta, event.format.rate, now, (event.response_id, event.item_id))
             case AgentResponseDone() if event.metadata.get("status") == "cancelled":
                 self.playout.flush(now)
-            case AgentInputStarted():
+                self._silenced = True
+            case AgentInputStarted() | AgentPlayoutFlush():
                 lost_ms = self.playout.flush(now)
+                self._silenced = True
                 if lost_ms > 0:
                     self.progress.silence(now)
                     self._narrator.silenced(lost_ms)

@@ -4,9 +4,31 @@ import attrs
 
 from realtime_actors.audio import Resampler, byte_length, duration_ms
 
-__all__ = ["Playout"]
+__all__ = ["Playout", "Position"]
 
 _LONGEST_S = 15 * 60
+
+
+@attrs.frozen
+class Position:
+    """So much of an item was heard, and it goes on from there or not."""
+
+    response_id: str
+    item_id: str
+    played_ms: int
+    playing: bool
+
+
+@attrs.define
+class _Item:
+    """When an item is heard: from when to when, and again after each pause."""
+
+    ids: tuple[str, str]
+    times: list[tuple[float, float]] = attrs.field(factory=list[tuple[float, float]])
+
+    def position(self, at: float) -> Position:
+        heard = sum(max(0.0, min(at, end) - begin) for begin, end in self.times)
+        return Position(*self.ids, round(heard * 1000), playing=at < self.times[-1][1])
 
 
 @attrs.define
@@ -28,10 +50,16 @@ class Playout:
     """How much of it was left out, because 15 minutes are the most that is kept."""
     _audio: bytearray = attrs.field(init=False, factory=bytearray)
     _began: float = attrs.field(init=False, default=0.0)
+    _items: list[_Item] = attrs.field(init=False, factory=list[_Item])
+    """Those of which it was not told that they were heard to their end."""
+    _told: Position | None = attrs.field(init=False, default=None)
     _resampler: Resampler | None = attrs.field(init=False, default=None)
 
-    def play(self, pcm: bytes, rate: int, at: float) -> None:
-        """Audio comes at the time `at`. Raises `UnsupportedRate` when the rate changes to an unusual one."""
+    def play(self, pcm: bytes, rate: int, at: float, ids: tuple[str, str] = ("", "")) -> None:
+        """Audio of the response and item of these `ids` comes at the time `at`.
+
+        Raises `UnsupportedRate` when the rate changes to an unusual one.
+        """
         if not self.rate:
             self.rate, self._began = rate, at
         self.received_ms += duration_ms(len(pcm), rate)
@@ -41,7 +69,9 @@ class Playout:
             self.overlong_ms += duration_ms(len(pcm), self.rate)
             return
         self._audio += bytes(gap)
+        begins = self.ends
         self._audio += pcm
+        self._place(ids, begins)
 
     def flush(self, at: float) -> float:
         """Silence from the time `at` on: what was not heard until then is discarded. Returns how much, in ms."""
@@ -49,7 +79,25 @@ class Playout:
         lost = duration_ms(max(0, len(self._audio) - kept), self.rate) if self.rate else 0.0
         del self._audio[kept:]
         self.discarded_ms += lost
+        for item in self._items[1:]:
+            item.times = [(begin, end) for begin, end in item.times if begin < at]
+        for item in self._items:
+            item.times = [(begin, max(begin, min(end, at))) for begin, end in item.times]
+        self._items = [item for item in self._items if item.times]
         return lost
+
+    def positions(self, at: float) -> list[Position]:
+        """How far the item is that is heard at the time `at`, and those before it, where that is news."""
+        told: list[Position] = []
+        while self._items:
+            position = self._items[0].position(at)
+            if position != self._told:
+                told.append(position)
+                self._told = position
+            if position.playing or len(self._items) == 1:
+                break
+            del self._items[0]
+        return told
 
     @property
     def ends(self) -> float:
@@ -63,6 +111,14 @@ class Playout:
     def recording(self) -> bytes:
         """All that is heard when it is played to its end: PCM16 mono at `rate`."""
         return bytes(self._audio)
+
+    def _place(self, ids: tuple[str, str], begins: float) -> None:
+        if not self._items or self._items[-1].ids != ids:
+            self._items.append(_Item(ids))
+        times = self._items[-1].times
+        if times and begins - times[-1][1] < 0.001:
+            begins = times.pop()[0]
+        times.append((begins, self.ends))
 
     def _converted(self, pcm: bytes, rate: int) -> bytes:
         if rate == self.rate:
