@@ -67,6 +67,8 @@ class ChanceBrain:
     """Whether the wire has no more than one message in a reply."""
     tells_limit: bool
     """Whether the wire says that a reply was cut off at its limit."""
+    failure_closes: bool
+    """Whether a reply that fails ends the connection."""
     endless: bool = False
     pace: float = 1.0
     """How long a second is, in seconds."""
@@ -117,6 +119,9 @@ class ChanceBrain:
         if not set(results) <= calls:
             self.problems.append(f"the model was given results of calls that it did not make: {set(results) - calls}")
 
+    def _may_fail(self) -> bool:
+        return not self.failure_closes or self.may_drop()
+
     def _words(self, most: int = 8) -> str:
         words = ["".join(self.chance.choices(_SYLLABLES, k=2)) for _ in range(self.chance.randrange(1, most))]
         return f"{' '.join(words).capitalize()} {self.chance.randrange(10**6)}."
@@ -136,9 +141,9 @@ class ChanceBrain:
                 goes_on = not said and not self.one_message and self.chance.random() < 0.3
                 more: list[Part] = [Say(self._words(4))] if goes_on else []
                 return [*said, *(self._call() for _ in range(self.chance.choice([1, 1, 1, 2, 3]))), *more]
-            case "fail":
+            case "fail" if self._may_fail():
                 return [Fail("I cannot.")]
-            case "nothing":
+            case "nothing" | "fail":
                 return []
             case "no usage":
                 return [NoUsage(), Say(self._words())]
@@ -159,9 +164,9 @@ class ChanceBrain:
                 return Raw(self.chance.choice(_GARBAGE))
             case "error":
                 return ErrorEvent("Hiccup.")
-            case "fail":
+            case "fail" if self._may_fail():
                 return Fail("I cannot go on.")
-            case "incomplete":
+            case "incomplete" | "fail":
                 limit = self.tells_limit and self.chance.random() < 0.5
                 return Incomplete("max_output_tokens" if limit else "content_filter")
             case "overlap":

@@ -17,6 +17,9 @@ from realtime_actors.actors import Ref, Runtime, Subscription
 from realtime_actors.agents import GetHistory, RealtimeAgent
 from realtime_actors.events import (
     AgentEnded,
+    AgentResponseAudioDelta,
+    AgentResponseAudioTranscriptDelta,
+    AgentResponseToolUseDelta,
     AgentSpeech,
     ClientResponseCancel,
     ClientSessionEnd,
@@ -55,6 +58,7 @@ __all__ = ["PROVIDERS", "Provider", "converse", "converse_on_sockets"]
 
 SHOWN = 60
 """How many lines of what happened a failure shows."""
+_PIECES = (AgentResponseAudioDelta, AgentResponseAudioTranscriptDelta, AgentResponseToolUseDelta)
 QUICKLY = 1 / 30
 """How long a second is on sockets, in seconds."""
 CALM = 90.0
@@ -73,6 +77,8 @@ class Provider:
     """Whether a reply has no more than one message."""
     tells_limit: bool = True
     """Whether it is said of a reply that it was cut off at its limit."""
+    failure_closes: bool = False
+    """Whether a reply that fails ends the connection."""
 
 
 def _model(kind: type[RealtimeModel], path: str, name: str) -> RealtimeModel:
@@ -89,6 +95,7 @@ PROVIDERS: Mapping[str, Provider] = {
         lambda chance: {"notice": chance.choice([0, 5, 30])},
         one_message=True,
         tells_limit=False,
+        failure_closes=True,
     ),
     "dashscope": Provider(
         _model(DashScopeRealtimeModel, DashScopeSimulator.path, "qwen3.5-omni-flash-realtime"),
@@ -164,9 +171,14 @@ class _Conversation:
         chance = random.Random(self.user.chance.random())  # noqa: S311
         while True:
             await trio.sleep(chance.choice([0, 0.1, 1, 10]) * chance.random() * self.user.pace)
-            invariants.see(await self.late.receive())
-            for _ in range(self.late.statistics().waiting):
-                invariants.see(self.late.receive_nowait())
+            events = [await self.late.receive()]
+            events += [self.late.receive_nowait() for _ in range(self.late.statistics().waiting)]
+            for event in events:
+                invariants.see(event)
+                if isinstance(event, _PIECES):
+                    done = self.watcher.ends.get(event.response_id)
+                    if done is not None and done.metadata["status"] == "cancelled":
+                        raise InvariantBroken(f"a piece of a reply is read that was cancelled before: {event}")
 
     async def _trouble(self, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
         with trio.CancelScope() as scope:
@@ -253,7 +265,7 @@ async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int)
     """On the virtual clock, in memory."""
     provider = PROVIDERS[provider_name]
     chance = _chance(provider_name, seed)
-    options = {"speed": chance.choice([0, 1, 4, 20]), **provider.options(chance)}
+    options: dict[str, Any] = {"speed": chance.choice([0, 1, 4, 20]), **provider.options(chance)}
     model = provider.model
     if chance.random() < 0.5:  # sessions are short: with warning, or the agent knows it, or neither
         options["lifetime"] = chance.uniform(60, 150)
@@ -294,6 +306,7 @@ def _brain(provider: Provider, chance: random.Random) -> ChanceBrain:
         chance=random.Random(chance.random()),  # noqa: S311
         one_message=provider.one_message,
         tells_limit=provider.tells_limit,
+        failure_closes=provider.failure_closes,
     )
 
 
@@ -354,7 +367,7 @@ def _faults(chance: random.Random) -> Sequence[Fault]:
                 direction=chance.choice(["received", "sent"]),
                 frame=chance.randrange(1, 500),
                 connection=chance.randrange(1, 4),
-                seconds=chance.choice([0.005, 0.02]),
+                seconds=chance.choice([0.001, 0.004]),  # less than there is between two pieces of the fastest speech
             )
         )
     return faults
