@@ -148,6 +148,23 @@ def test_reports_never_go_back_nor_beyond_what_came() -> None:
     assert heard(playout.cut(2.0)) == [("i2", 1000, 1000)]
 
 
+def test_a_report_beyond_what_came_says_no_more_than_that_all_of_it_was_heard() -> None:
+    playout = Playout()
+    receive(playout, 1000, 0.0)
+    playout.reported("i1", 2**40, True, 0.5)
+    receive(playout, 1000, 0.5)
+    playout.reported("i1", 1200, False, 0.8)
+    assert heard(playout.cut(1.0)) == [("i1", 1200, 2000)]
+
+
+def test_what_waits_behind_an_item_that_is_held_was_not_heard() -> None:
+    playout = Playout()
+    receive(playout, 1000, 0.0)
+    receive(playout, 1000, 0.0, "i2")
+    playout.reported("i1", 300, False, 0.3)
+    assert heard(playout.cut(10.0)) == [("i1", 300, 1000), ("i2", 0, 1000)]
+
+
 def test_one_reply_is_cut_and_another_goes_on() -> None:
     playout = Playout()
     receive(playout, 1000, 0.0, "i1", "r1")

@@ -22,7 +22,7 @@ from realtime_actors.events import (
     RequestFailed,
     TruncateItem,
 )
-from realtime_actors.simulators.brain import Endless, Say
+from realtime_actors.simulators.brain import Endless, Say, Stall
 from realtime_actors.testing import Emit, Expect, Probe, ScriptedModel, open_test_runtime, reply_events
 
 CANCEL = ClientResponseCancel("s1")
@@ -71,6 +71,17 @@ async def test_what_was_heard_to_its_end_is_left_as_it_is(autojump_clock: MockCl
         assert talk.waiting() == []
 
 
+async def test_an_item_that_is_complete_and_heard_is_left_though_its_reply_goes_on(autojump_clock: MockClock) -> None:
+    async with talking([Say("Let me see."), Stall(60)]) as talk:
+        talk.say("What is the weather?")
+        await talk.until(AgentResponseAudioDelta)
+        await trio.sleep(5)
+        talk.tell(CANCEL)
+        await talk.reply()
+        await wait_all_tasks_blocked()
+        assert talk.sent(*CUT) == []
+
+
 async def test_a_reply_in_text_is_not_cut(autojump_clock: MockClock) -> None:
     """It is read, not heard."""
     async with talking([Endless()], model=attrs.evolve(MODEL, output_modality="text"), speed=1) as talk:
@@ -78,6 +89,7 @@ async def test_a_reply_in_text_is_not_cut(autojump_clock: MockClock) -> None:
         await trio.sleep(1)
         talk.tell(CANCEL)
         await talk.reply()
+        await wait_all_tasks_blocked()
         assert talk.sent(*CUT) == []
 
 

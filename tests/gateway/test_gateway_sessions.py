@@ -16,6 +16,7 @@ from realtime_actors.events import (
     AgentResponseCreated,
     AgentResponseDone,
     ClientAudioAppend,
+    ClientPlayoutUpdate,
     ClientResponseCancel,
     ClientSessionCreate,
     ClientSessionEnd,
@@ -143,6 +144,28 @@ async def test_cancels_overtake_what_waits() -> None:
         await frontend.create()
         await frontend.say(*[ClientTextAppend("s1", "hang")] * 20, ClientResponseCancel("s1"))
         assert (await frontend.until(AgentResponseDone)).metadata == {"status": "cancelled"}
+
+
+async def test_positions_overtake_with_the_cancels_that_they_explain() -> None:
+    """How much was heard is told to the agent before the cancel behind it; without a session it is no error."""
+
+    @attrs.define(eq=False)
+    class Stubborn(Busy):
+        @receives(lane="control")
+        def position(self, event: ClientPlayoutUpdate) -> None:
+            self._done(event.type)
+
+        @receives(lane="control")
+        def cancel(self, event: ClientResponseCancel) -> None:
+            self._done(event.type)
+
+    async with open_gateway(lambda _: Stubborn()) as served, served.connect() as frontend:
+        await frontend.say(ClientPlayoutUpdate("s1", "r1", "i1", 100))
+        await frontend.create()
+        position = ClientPlayoutUpdate("s1", "r1", "i1", 300, playing=False)
+        await frontend.say(*[ClientTextAppend("s1", "hang")] * 20, position, ClientResponseCancel("s1"))
+        told = [(await frontend.until(AgentResponseDone)).metadata["status"] for _ in range(2)]
+        assert told == ["client_playout_update", "client_response_cancel"]
 
 
 @attrs.define(eq=False)
