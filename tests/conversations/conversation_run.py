@@ -186,7 +186,7 @@ class _Conversation:
             if self.user.network is not None:
                 await self.user.break_the_network()
 
-    async def _is_not_mute(self) -> None:
+    async def _is_not_mute(self, *, again: bool = False) -> None:
         """However it came here: what is said now is answered."""
         self.watcher.note("the end: a last text")
         ends = len(self.watcher.ends)
@@ -196,7 +196,9 @@ class _Conversation:
                 await self.watcher.change(1)
         self.check()
         last = list(self.watcher.ends.values())[ends:]
-        if [done.metadata["status"] for done in last] != ["completed"]:
+        if [done.metadata.get("reason") for done in last] == ["session_expired"] and not again:
+            await self._is_not_mute(again=True)  # the provider ended it at this very moment, without a word before
+        elif [done.metadata["status"] for done in last] != ["completed"]:
             raise InvariantBroken(f"the last text was not answered by one reply: {last}")
 
     async def _is_at_rest(self) -> None:
