@@ -65,6 +65,8 @@ class AgentOfModel(ConnectedAgent):
         """A piece of the words of a reply."""
         if self._passes(event.response_id):
             self._memory.said(event.response_id, event.item_id, event.delta)
+            if self._model.speaks:
+                self._playout.worded(event)
             self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
             if self._replies.live:
                 self._replies.passed(event)

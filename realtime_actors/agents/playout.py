@@ -12,7 +12,12 @@ from collections.abc import Callable
 import attrs
 
 from realtime_actors.audio import duration_ms
-from realtime_actors.events import DeleteItem, ModelResponseAudioDelta, TruncateItem
+from realtime_actors.events import (
+    DeleteItem,
+    ModelResponseAudioDelta,
+    ModelResponseAudioTranscriptDelta,
+    TruncateItem,
+)
 from realtime_actors.providers import Capabilities
 
 __all__ = ["Heard", "Playout", "cutting", "is_cutting"]
@@ -98,6 +103,8 @@ class Playout:
     _items: dict[str, _Item] = attrs.field(init=False, factory=dict[str, _Item])
     _last: _Item = attrs.field(init=False, factory=lambda: _NOTHING)
     """The item that was received last."""
+    _silent: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
+    """Items of which words came and no sound yet, and the reply that each is of."""
 
     def received(self, event: ModelResponseAudioDelta) -> int:
         """A piece is passed on to be played. Its bytes when `look` is to be told the time, else 0."""
@@ -109,6 +116,13 @@ class Playout:
         size = len(text) * 3 // 4 if text and text[-1] != "=" else len(payload)
         item.size += size
         return size if item.size >= item.look_at else 0
+
+    def worded(self, event: ModelResponseAudioTranscriptDelta) -> None:
+        """Words of a spoken reply came. They may be ahead of their sound, without which nobody has heard them."""
+        if event.item_id != self._last.item_id and event.item_id not in self._items:
+            self._silent[event.item_id] = event.response_id
+            if len(self._silent) > MOST_ITEMS:
+                del self._silent[next(iter(self._silent))]
 
     def look(self, size: int, now: float) -> None:
         """What was received last, of this size, came at this time."""
@@ -137,12 +151,14 @@ class Playout:
         for item in self._items.values():
             if item.response_id == response_id:
                 item.is_complete = item.is_told = True
+        self._silent = {item_id: of for item_id, of in self._silent.items() if of != response_id}
 
     def session_lost(self) -> None:
         """The provider's session is gone, and its items with it. What was received is played all the same."""
         for item in self._items.values():
             item.is_complete = item.is_told = True
             item.is_kept = False
+        self._silent.clear()
 
     def reported(self, item_id: str, played_ms: int, playing: bool, now: float) -> None:
         """A frontend has played so much of an item, and goes on with it or not.
@@ -192,12 +208,17 @@ class Playout:
                 cut.append(Heard(*ids, min(int(heard_ms + _FUZZ), whole_ms), whole_ms, item.is_told, item.is_kept))
         if self._last.item_id not in self._items:
             self._last = _NOTHING
+        for item_id, of in list(self._silent.items()):
+            if response_id in (None, of):
+                del self._silent[item_id]
+                cut.append(Heard(of, item_id, 0, 0, is_told=False, is_kept=True))
         return cut
 
     def _find(self, event: ModelResponseAudioDelta) -> _Item:
         item = self._items.get(event.item_id)
         if item is None:
             item = _Item(event.response_id, event.item_id, event.format.rate)
+            self._silent.pop(event.item_id, None)
             if self._items:
                 before = self._items[next(reversed(self._items))]
                 before.place()

@@ -218,7 +218,7 @@ class FrontendSession(Actor):
             elif not self._is_open and isinstance(event, ClientResponseCancel):  # the last of a reply is heard after it
                 self._error("no_session", _CREATE_FIRST)
         except MailboxFull:
-            self._error("agent_busy", "too many cancels at once: the agent has not got to the last ones yet", audio=True)
+            self._error("agent_busy", "too much at once: the agent has not got to the last of it yet", audio=True)
 
     async def _forward(self, event: ClientEvent) -> None:
         agent = self._agent

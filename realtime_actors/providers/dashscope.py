@@ -132,6 +132,10 @@ class DashScopeRealtimeModel(RealtimeModel):
         return self.model_name.startswith(_FIRST_MODELS)
 
     @property
+    def speaks(self) -> bool:
+        return self.output_modality == "audio"
+
+    @property
     def capabilities(self) -> Capabilities:
         newer = not self._is_first_model
         return Capabilities(

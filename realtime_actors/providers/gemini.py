@@ -120,6 +120,10 @@ class GeminiRealtimeModel(RealtimeModel):
                 pass
 
     @property
+    def speaks(self) -> bool:
+        return not self.writes
+
+    @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
             text=True,

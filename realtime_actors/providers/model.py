@@ -219,6 +219,11 @@ class Model(ABC):
         """What the model can do."""
 
     @property
+    def speaks(self) -> bool:
+        """Whether its replies are heard, and their words are what is said; else they are read."""
+        return True
+
+    @property
     def interrupts(self) -> bool:
         """Whether the provider itself cancels its reply when it hears the user speak."""
         return not isinstance(self.turn_detection, Manual) and self.turn_detection.interrupt_response

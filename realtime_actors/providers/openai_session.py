@@ -84,6 +84,10 @@ class OpenAISession(RealtimeModel):
         check_choice("tool_choice", self.tool_choice, get_args(ToolChoice))
 
     @property
+    def speaks(self) -> bool:
+        return self.output_modality == "audio"
+
+    @property
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
 

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from realtime_actors.agents.playout import MOST_ITEMS, Heard, Playout, cutting, is_cutting
-from realtime_actors.events import Blob, DeleteItem, ModelResponseAudioDelta, TruncateItem
+from realtime_actors.events import (
+    Blob,
+    DeleteItem,
+    ModelResponseAudioDelta,
+    ModelResponseAudioTranscriptDelta,
+    TruncateItem,
+)
 from realtime_actors.providers import Capabilities
 
 ALL = Capabilities(text=True, images=True, tools=True, cancel=True, truncate=True, delete=True, manual_turns=True)
@@ -200,12 +206,40 @@ def test_a_new_session_knows_nothing_of_what_is_still_heard() -> None:
     assert (kept.is_told, kept.is_kept) == (False, True)
 
 
+def word(playout: Playout, item: str = "i1", response: str = "r1") -> None:
+    playout.worded(ModelResponseAudioTranscriptDelta(response, item, "Once "))
+
+
+def test_of_words_that_are_ahead_of_their_sound_nothing_was_heard() -> None:
+    playout = Playout()
+    word(playout)
+    word(playout, "i2")
+    receive(playout, 1000, 0.0)
+    assert heard(playout.cut(0.5)) == [("i1", 500, 1000), ("i2", 0, 0)]
+    assert playout.cut(0.5) == []
+
+
+def test_words_behind_their_sound_or_of_a_reply_that_is_over_say_nothing() -> None:
+    playout = Playout()
+    receive(playout, 100, 0.0)
+    playout.item_done("i1")
+    word(playout)
+    word(playout, "i2", "r2")
+    playout.response_done("r2")
+    word(playout, "i3", "r3")
+    assert heard(playout.cut(0.5, "r3")) == [("i3", 0, 0)]
+    word(playout, "i4", "r4")
+    playout.session_lost()
+    assert playout.cut(0.5) == []
+
+
 def test_only_so_many_items_are_kept() -> None:
     playout = Playout()
     for index in range(MOST_ITEMS + 3):
         receive(playout, 1000, 0.0, f"i{index}")
+        word(playout, f"w{index}")
     cut = playout.cut(0.0)
-    assert (len(cut), cut[0].item_id) == (MOST_ITEMS, "i3")
+    assert (len(cut), cut[0].item_id, cut[MOST_ITEMS].item_id) == (2 * MOST_ITEMS, "i3", "w3")
 
 
 @pytest.mark.parametrize(

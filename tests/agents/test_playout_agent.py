@@ -7,18 +7,22 @@ import trio
 from agents_kit import MODEL, of, talking
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from realtime_actors.agents import RealtimeAgent, generate_reply
+from realtime_actors.agents import GetHistory, RealtimeAgent, generate_reply
 from realtime_actors.events import (
     AgentError,
     AgentPlayoutFlush,
     AgentResponseAudioDelta,
+    AgentResponseAudioTranscriptDelta,
     AgentResponseDone,
     AppendText,
+    CancelResponse,
     ClientPlayoutUpdate,
     ClientResponseCancel,
     ClientTextAppend,
     CreateResponse,
     DeleteItem,
+    ModelResponseAudioTranscriptDelta,
+    ModelResponseCreated,
     RequestFailed,
     TruncateItem,
 )
@@ -122,6 +126,25 @@ async def test_a_position_and_the_cancel_behind_it_keep_their_order(autojump_clo
         )
         [*_, flush] = await talk.until(AgentPlayoutFlush)
         assert flush.heard_ms == 321
+
+
+async def test_words_that_were_ahead_of_their_sound_are_forgotten(autojump_clock: MockClock) -> None:
+    """The interruption comes before the first frame: nobody has heard them."""
+    script = [
+        *(Expect(AppendText), Expect(CreateResponse)),
+        Emit(ModelResponseCreated("r1"), ModelResponseAudioTranscriptDelta("r1", "i1", "Once upon")),
+        *(Expect(CancelResponse, response_id="r1"), Expect(DeleteItem, item_id="i1")),
+    ]
+    async with ScriptedModel(script) as model, open_test_runtime() as runtime:
+        probe = await Probe.spawn(runtime)
+        probe.subscribe("agents.friday.>")
+        agent = await runtime.spawn(RealtimeAgent("Friday", "Be brief.", model), name="friday")
+        agent.tell(ClientTextAppend("s1", "Tell me a story."))
+        await probe.until(AgentResponseAudioTranscriptDelta)
+        agent.tell(CANCEL)
+        await probe.until(AgentResponseDone)
+        history = await agent.ask(GetHistory(), timeout=1)
+        assert [item.role for item in history.items] == ["user"]
 
 
 async def test_a_cut_that_is_refused_is_nobodys_error(autojump_clock: MockClock) -> None:

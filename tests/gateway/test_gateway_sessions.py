@@ -156,8 +156,8 @@ async def test_positions_overtake_with_the_cancels_that_they_explain() -> None:
             self._done(event.type)
 
         @receives(lane="control")
-        def cancel(self, event: ClientResponseCancel) -> None:
-            self._done(event.type)
+        def cancel(self, _: ClientResponseCancel) -> None:
+            self._done(ClientResponseCancel.type)
 
     async with open_gateway(lambda _: Stubborn()) as served, served.connect() as frontend:
         await frontend.say(ClientPlayoutUpdate("s1", "r1", "i1", 100))
