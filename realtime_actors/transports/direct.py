@@ -137,10 +137,13 @@ class _DirectWebSocket(WebSocket):
                 continue
             self._is_reading = True
             try:
-                await self._read()
+                message = await self._read()
             finally:
                 self._is_reading = False
                 self._leave()
+            if message is not None:
+                inbox.pass_by(message[1])
+                return message[0]
         return inbox.take()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
@@ -202,9 +205,11 @@ class _DirectWebSocket(WebSocket):
             await self._stand_by()
             self._is_reading = True
             try:
-                await self._read()
+                message = await self._read()
             finally:
                 self._is_reading = False
+            if message is not None:
+                self._inbox.put(*message)
             if self._waiting:  # they read on by themselves
                 self._inbox.wake()
                 self._standby_until = trio.current_time() + 3 * _ABSENCE
@@ -219,8 +224,8 @@ class _DirectWebSocket(WebSocket):
             with trio.CancelScope(deadline=self._standby_until or math.inf) as self._standby:
                 await trio.sleep_forever()
 
-    async def _read(self) -> None:
-        """Read once, and take in what came."""
+    async def _read(self) -> tuple[str | bytes, int] | None:
+        """Read once, and take in what came; if that is just one message, it is returned instead, with its size."""
         if self._inbox.full:
             await self._inbox.wait_for_room()
         if self._held_until:
@@ -229,7 +234,7 @@ class _DirectWebSocket(WebSocket):
         if self._is_behind:
             await self._turns.wait()
             self._take_in()
-            return
+            return None
         try:
             if self._plain is None:
                 data = await self._stream.receive_some(self._receive_size)
@@ -237,20 +242,25 @@ class _DirectWebSocket(WebSocket):
                 await trio.lowlevel.wait_readable(self._plain)
                 data = self._plain.recv(self._receive_size)
         except BlockingIOError:
-            return
+            return None
         except _GONE:
             data = b""
         if not data:
             self._is_over = True
             self._inbox.close(1006, "the connection ended without a Close frame", local=False)
             self._scope.cancel()
-            return
+            return None
+        if not self._is_paced and len(data) < _MUCH and not self._inbox.closed:
+            message = self._frames.whole(data)
+            if message is not None:
+                return message
         self._pace.count_read(len(data))
         self._frames.feed(data)
         if len(data) < _MUCH:
             self._take_in()
         else:
             self._is_behind = True  # nothing is lost when whoever receives is cancelled while he waits for a turn
+        return None
 
     def _take_in(self) -> None:
         self._is_behind = self._parse()

@@ -118,6 +118,52 @@ def test_how_the_bytes_come_makes_no_difference(data: bytes, places: list[int], 
         assert all(event[0] not in {TEXT, BINARY} for event in after)
 
 
+def read_by_the_short_way(pieces: list[bytes], *, client: bool = True) -> list[Event | tuple[str, int]]:
+    """As `read`, with `whole` tried first for every piece."""
+    reader = FrameReader(client=client, max_message_size=LIMIT)
+    events: list[Event | tuple[str, int]] = []
+    for piece in pieces:
+        message = reader.whole(piece)
+        if message is not None:
+            events.append((TEXT if isinstance(message[0], str) else BINARY, *message))
+            continue
+        reader.feed(piece)
+        while True:
+            try:
+                event = reader.next()
+            except FrameError as error:
+                events.append(("error", error.code))
+                continue
+            if event is None:
+                break
+            events.append(event)
+    return events
+
+
+bodies = st.binary(min_size=100, max_size=300) | st.text("ab\u00e9", min_size=100, max_size=300).map(str.encode)
+heads = st.sampled_from([(TEXT, True), (BINARY, True), (TEXT, False), (PIECE, True), (PING, True), (0x41, True)])
+
+
+@given(st.lists(st.tuples(heads, bodies), max_size=6), st.lists(st.integers(0, 2000), max_size=4), st.booleans())
+def test_the_short_way_reads_the_same(
+    frames: list[tuple[tuple[int, bool], bytes]], places: list[int], client: bool
+) -> None:
+    whole = [frame(kind, payload, mask=not client, fin=fin) for (kind, fin), payload in frames]
+    for pieces in (whole, cut(b"".join(whole), places)):
+        assert read_by_the_short_way(pieces, client=client) == read(pieces, client=client)
+
+
+def test_the_short_way_is_taken_where_it_can_be() -> None:
+    reader = FrameReader(client=True, max_message_size=LIMIT)
+    text, data = "a" * 1000, b"b" * 300
+    assert reader.whole(frame(TEXT, text.encode())) == (text, 1000)
+    assert reader.whole(bytearray(frame(BINARY, data))) == (data, 300)
+    assert reader.whole(frame(TEXT, b"c" * (LIMIT + 1))) is None
+    assert reader.whole(frame(TEXT, b"\xff" * 300)) is None
+    reader.feed(b"\x81")
+    assert reader.whole(frame(TEXT, text.encode())) is None
+
+
 def by_wsproto(data: bytes, *, client: bool) -> list[Event | tuple[str, int]]:
     """The same in wsproto's opinion, until the first error or Close, without pieces."""
     connection = Connection(ConnectionType.CLIENT if client else ConnectionType.SERVER)
