@@ -178,6 +178,7 @@ async def test_a_cancel_reaches_the_model(runtime: Runtime, probe: Probe, virtua
         Expect(CreateResponse),
         Emit(*reply_events("Once upon a time")[:-1]),
         Expect(CancelResponse, response_id="response-1"),
+        Expect(DeleteItem, item_id="response-1-item"),  # its words were ahead of its sound: nobody has heard it
         Emit(ModelResponseDone("response-1", metadata={"status": "cancelled"})),
     ]
     async with ScriptedModel(script) as model:

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import base64
 import gc
+import inspect
 import json
 import os
 import re
@@ -23,13 +24,12 @@ from agentscope_service import app
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-import examples
 from examples.agentscope_tutorial import talk
 from realtime_actors.agentscope import OpenAIRealtimeModel
 from realtime_actors.simulators import Call, Reply, Say
 
 HERE = Path(__file__).parent
-TUTORIAL = Path(examples.__path__[0]) / "agentscope_tutorial.py"
+TUTORIAL = Path(inspect.getfile(talk))
 DOCUMENT = HERE.parent.parent / "docs" / "agentscope.md"
 TIME = [Reply([Call("get_time", '{"city": "Bern"}')]), Reply([Say("It is noon.")], after="get_time")]
 WEATHER = [Reply([Call("get_weather", '{"city": "Oslo"}')]), Reply([Say("It snows.")], after="get_weather")]
