@@ -25,7 +25,14 @@ from realtime_actors import (
     receives,
     tool,
 )
-from realtime_actors.events import AppendText, AppendToolResult, CancelResponse, CreateResponse, ModelResponseDone
+from realtime_actors.events import (
+    AppendText,
+    AppendToolResult,
+    CancelResponse,
+    CreateResponse,
+    DeleteItem,
+    ModelResponseDone,
+)
 from realtime_actors.testing import (
     Cut,
     Emit,

@@ -297,7 +297,11 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
     converter.register_unstructure_hook(AudioFormat, lambda kind: {"type": kind.type, "rate": kind.rate})
     converter.register_unstructure_hook(Blob, carry)
     converter.register_unstructure_hook_func(lambda kind: kind == str | list[ContentBlock], unstructure_output)
-    for free in (dict[str, Any], dict[str, str], dict[str, float]):  # as they are: the encoders write plain values themselves
+    for free in (
+        dict[str, Any],
+        dict[str, str],
+        dict[str, float],
+    ):  # as they are: the encoders write plain values themselves
         converter.register_unstructure_hook_func(lambda kind, free=free: kind == free, lambda value: value)
     return converter
 
