@@ -14,6 +14,7 @@ import trio
 
 from realtime_actors.actors import ActorError, SubscriptionOverflow
 from realtime_actors.agents import RealtimeAgent, Tool, frontend_tool
+from realtime_actors.agents.link import models_of
 from realtime_actors.asyncio import AsyncioRef, AsyncioSubscription, WrongLoop
 from realtime_actors.events import (
     AgentEnded,
@@ -201,7 +202,7 @@ class Session:
         match event:
             case AgentResponseDone(response_id, metadata={"status": "cancelled"}):
                 self.feed.supersede(response_id)
-            case AgentInputStarted() if self._agent.model.interrupts:
+            case AgentInputStarted() if models_of(self._agent.model)[0].interrupts:
                 self.feed.supersede()
             case AgentResponseToolUseDone(tool_use=use) if self._toolkit is not None:
                 self._calls[use.id] = self._loop.create_task(self._call(self._toolkit, use))

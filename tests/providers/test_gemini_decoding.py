@@ -311,7 +311,9 @@ class TestReplies:
         ask(protocol)
         said = decode(protocol, INTERRUPTED, COMPLETE)
         assert kinds(said) == ["InputStarted", "ItemAdded", "ResponseCreated", "ResponseDone"]
-        assert said[-1].metadata == {"status": "cancelled", "reason": "turn_detected"}
+        done = said[-1]
+        assert isinstance(done, ModelResponseDone)
+        assert done.metadata == {"status": "cancelled", "reason": "turn_detected"}
         assert kinds(decode(protocol, SPEECH)) == ["InputDone", "ResponseCreated", "ResponseAudioDelta"]
 
     def test_our_own_interruption_of_a_model_that_was_about_to_reply_to_speech(self, protocol: GeminiProtocol) -> None:
