@@ -227,6 +227,7 @@ def command(effects: list[object]) -> str:
 
 
 def test_a_request_that_lost_the_race_against_the_providers_own_reply_waits_for_the_next() -> None:
+    """Nobody is told that the conversation already has an active response."""
     state = turns()
     request_id = command([*state.want_reply("mine")])
     # The provider's own reply looks like ours until it says that ours came too late.
