@@ -19,6 +19,7 @@ __all__ = [
     "ClientPlayoutUpdate",
     "ClientResponseCancel",
     "ClientResponseCreate",
+    "ClientRoomMute",
     "ClientSessionCreate",
     "ClientSessionEnd",
     "ClientTextAppend",
@@ -136,6 +137,15 @@ class ClientToolApproval(Event):
     reason: str = ""
 
 
+@attrs.frozen
+class ClientRoomMute(Event):
+    """In a room: hear this person no more, or again. It is for the sender only, and agents hear everybody."""
+
+    session_id: str
+    participant_id: str
+    muted: bool = True
+
+
 ClientEvent = (
     ClientSessionCreate
     | ClientSessionEnd
@@ -148,4 +158,5 @@ ClientEvent = (
     | ClientPlayoutUpdate
     | ClientToolResult
     | ClientToolApproval
+    | ClientRoomMute
 )

@@ -6,6 +6,7 @@ import attrs
 
 from .content import PCM_24K, AudioFormat, Blob, ToolResult, ToolUse
 from .event import Event
+from .room import RoomEvent
 
 __all__ = [
     "AgentEnded",
@@ -316,4 +317,5 @@ ServerEvent = (
     | AgentInputStarted
     | AgentInputDone
     | AgentError
+    | RoomEvent
 )

@@ -8,6 +8,7 @@ from .model import (
     ModelResponseAudioTranscriptDelta,
     ModelResponseToolUseDelta,
 )
+from .room import RoomAudioDelta
 from .server import (
     AgentInputTranscriptionDelta,
     AgentResponseAudioDelta,
@@ -28,5 +29,6 @@ STREAMING_TYPES: tuple[type, ...] = (
     AgentResponseAudioDelta,
     AgentResponseAudioTranscriptDelta,
     AgentResponseToolUseDelta,
+    RoomAudioDelta,
 )
 """What comes piece by piece, many times in a turn: audio, and the words that go with it. Traces should skip these."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import NoneType
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 from cattrs import ClassValidationError, Converter
@@ -202,6 +202,26 @@ def _output_hook(converter: Converter) -> Structure[str | list[ContentBlock]]:
     return structure
 
 
+def _list_hook(kind: Any, converter: Converter) -> Structure[list[Any]]:
+    (member,) = get_args(kind)
+    hook = converter.get_structure_hook(member)
+
+    def structure(value: Any, _: Any) -> list[Any]:
+        if type(value) is not list:
+            raise _wrong("a list", value)
+        items = cast("list[object]", value)
+        structured: list[Any] = []
+        for index, item in enumerate(items):
+            try:
+                structured.append(hook(item, member))
+            except (ClassValidationError, DecodeError) as error:
+                error.add_note(IterableValidationNote(f"item {index}", index, kind))
+                raise
+        return structured
+
+    return structure
+
+
 def _tagged_hook(converter: Converter, union: Any, name: str) -> Structure[Any]:
     """A hook for one of several classes, told apart by `type`."""
     hooks = {cls.type: converter.get_structure_hook(cls) for cls in get_args(union)}
@@ -267,6 +287,9 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
     converter.register_structure_hook_func(lambda kind: kind == dict[str, float], _numbers)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _free_form)
     converter.register_structure_hook_factory(attrs.has, class_hook)
+    converter.register_structure_hook_factory(
+        lambda kind: get_origin(kind) is list, lambda kind: _list_hook(kind, converter)
+    )
     converter.register_structure_hook(AudioFormat, _audio_format)
     converter.register_structure_hook(Blob, blob)
     converter.register_structure_hook_func(
@@ -287,7 +310,9 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
 
     def unstructure_hook(cls: Any) -> Callable[[Any], dict[str, Any]]:
         fields = make_dict_unstructure_fn(cls, converter, _cattrs_use_alias=True)
-        tag = cls.type
+        tag = getattr(cls, "type", None)
+        if tag is None:  # a part of events, which needs no tag
+            return fields
         return lambda value: {"type": tag, **fields(value)}
 
     def unstructure_output(output: str | list[ContentBlock]) -> str | list[Any]:

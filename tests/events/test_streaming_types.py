@@ -13,4 +13,4 @@ def test_each_delta_and_the_audio_that_goes_in_streams() -> None:
         if name.endswith("Delta") and isinstance(value := getattr(events, name), type) and attrs.has(value)
     }
     assert set(STREAMING_TYPES) == deltas | {ClientAudioAppend, AppendAudio}
-    assert len(STREAMING_TYPES) == 10
+    assert len(STREAMING_TYPES) == 11

@@ -33,6 +33,17 @@ TOOL_RESULT = {
     ],
 }
 
+PARTICIPANT = {"id": "ann", "name": "Ann", "kind": "person", "status": "away"}
+LINE = {
+    "type": "room_line",
+    "id": "line_1",
+    "speaker_id": "ann",
+    "speaker_name": "Ann",
+    "kind": "person",
+    "text": "Hello",
+    "interrupted": False,
+}
+
 SAMPLES: dict[str, Any] = {
     "session_id": "s1",
     "response_id": "r1",
@@ -70,6 +81,20 @@ SAMPLES: dict[str, Any] = {
     "status": "completed",
     "times": {"first_audio": 320.5},
     "tools": {"get_time": 12.5},
+    "muted": False,
+    "participant_id": "ann",
+    "participant": PARTICIPANT,
+    "participants": [PARTICIPANT],
+    "room_id": "lobby",
+    "lines": [LINE],
+    "holders": ["friday"],
+    "speaking": ["ann"],
+    "hands": [],
+    "levels": {"ann": -21.5},
+    "speaker_id": "ann",
+    "speaker_name": "Ann",
+    "kind": "person",
+    "interrupted": True,
 }
 
 AGENT = "agent_id agent_name"
@@ -130,6 +155,15 @@ OURS = {
     "agent_tool_approval_requested": f"tool_use timeout {AGENT}",
     "agent_playout_flush": f"response_id item_id heard_ms {AGENT}",
     "agent_turn_measured": f"response_id {AGENT} source status times tools input_tokens output_tokens",
+    "client_room_mute": "session_id participant_id muted",
+    "room_state": "room_id participant_id participants lines holders speaking hands",
+    "room_line": "id speaker_id speaker_name kind text interrupted",
+    "room_participant_joined": "participant",
+    "room_participant_updated": "participant reason",
+    "room_participant_left": "participant reason",
+    "room_floor_changed": "holders speaking hands",
+    "room_levels": "levels",
+    "room_audio_delta": "delta format",
 }
 """The same of the events that AgentScope does not have."""
 
@@ -147,6 +181,11 @@ OPTIONAL = {
     "client_tool_approval": "reason",
     "client_playout_update": "playing",
     "agent_turn_measured": "times tools input_tokens output_tokens",
+    "client_room_mute": "muted",
+    "room_state": "participants lines holders speaking hands",
+    "room_line": "interrupted",
+    "room_participant_updated": "reason",
+    "room_audio_delta": "format",
 }
 """Tag: those of them without which an event is read too."""
 
@@ -162,6 +201,7 @@ DECODERS: dict[str, Callable[[str | bytes], Event]] = {
     "client": decode_client,
     "server": decode_server,
     "agent": decode_server,
+    "room": decode_server,
     "model": decode_model,
 }
 

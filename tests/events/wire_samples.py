@@ -19,6 +19,8 @@ from realtime_actors.events import (
     Event,
     ImageBlock,
     ModelEvent,
+    RoomLine,
+    RoomParticipant,
     ServerEvent,
     TextBlock,
     ToolResult,
@@ -62,6 +64,7 @@ blocks = (
     | st.builds(AudioBlock, sources)
     | st.builds(VideoBlock, sources)
 )
+participants = st.builds(RoomParticipant, words, words, words, words)
 outputs = words | st.lists(blocks, max_size=3)
 
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
@@ -80,6 +83,10 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     ToolUse: st.builds(ToolUse, words, words, objects, words),
     ToolResult: st.builds(ToolResult, words, words, outputs),
     str | list[ContentBlock]: outputs,
+    list[str]: st.lists(words, max_size=3),
+    RoomParticipant: participants,
+    list[RoomParticipant]: st.lists(participants, max_size=3),
+    list[RoomLine]: st.lists(st.builds(RoomLine, words, words, words, words, words, st.booleans()), max_size=3),
 }
 
 
