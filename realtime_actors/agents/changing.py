@@ -25,25 +25,41 @@ __all__ = ["ChangingAgent", "TakeOver"]
 
 @attrs.frozen
 class TakeOver:
-    """The next model takes over, once all that was said before is done with: the last gave up, or it is wished."""
+    """The next model takes over, once all that was said before is done with."""
 
-    model: Model
-    is_wished: bool = False
+    model: Model | None = None
+    """When the last gave up; otherwise it is the one that is wished."""
+
+
+@attrs.frozen
+class _Settings:
+    """What an agent is, apart from its model."""
+
+    name: str
+    instructions: str
+    tools: Sequence[Tool]
+
+    def changed(self, change: Reconfigure) -> _Settings:
+        return _Settings(
+            self.name if change.name is None else change.name,
+            self.instructions if change.instructions is None else change.instructions,
+            self.tools if change.tools is None else change.tools,
+        )
 
 
 @attrs.define
 class _Changing:
-    """A change that has not come about."""
+    """Changes that have not come about, and come about together."""
 
-    before: tuple[str, str, Sequence[Tool]]
-    """The name, the instructions and the tools."""
-    wanted: tuple[str, str, Sequence[Tool]]
-    request_id: str = ""
-    """The latest configuration that was sent for it; none while a new session is needed."""
+    before: _Settings
+    wanted: _Settings
     model: Model | None = None
     """With which a new session is needed."""
+    request_id: str = ""
+    """The latest configuration that was sent for it; none while a new session is needed."""
     has_begun: bool = False
-    """Whether that session is being opened."""
+    """Whether that session is being opened: what is wished from then on is `following`."""
+    following: _Changing | None = None
     changes: list[Change] = attrs.field(factory=list[Change])
 
 
@@ -59,10 +75,13 @@ class ChangingAgent(BaseAgent):
     def reconfigure(self, event: ClientSessionCreate) -> None:
         """New instructions in mid-conversation, where the config has them."""
         instructions = event.config.get("instructions")
-        if not isinstance(instructions, str) or instructions == self._instructions:
+        pending = self._pending
+        wanted = self._settings if pending is None else pending.wanted
+        if not isinstance(instructions, str) or instructions == wanted.instructions:
             self._publish(ServerSessionUpdated(self.session_id))
             return
-        self._change(Reconfigure(instructions=instructions), self._model)
+        model = self._model if pending is None or pending.model is None else pending.model
+        self._change(Reconfigure(instructions=instructions), model)
 
     @receives
     def change(self, change: Reconfigure) -> Change:
@@ -76,53 +95,73 @@ class ChangingAgent(BaseAgent):
             self._change(change, model).append(answer)
         return answer
 
+    @property
+    def _settings(self) -> _Settings:
+        return _Settings(self.name, self._instructions, self.tools)
+
+    @property
+    def _pending(self) -> _Changing | None:
+        """The last changes that were wished and have not come about: what is wished now starts from these."""
+        return self._changing if self._changing is None else self._changing.following or self._changing
+
     def _model_for(self, change: Reconfigure) -> Model:
         """The model with which a change is made. Raises what is wrong with it."""
-        if self._handoff is not None or (self._changing is not None and self._changing.model is not None):
-            raise ChangeRefused("another change waits for a moment at which nobody speaks: wait for that first")
-        model = changed_model(self._model, change)
+        if self._handoff is not None:
+            raise ChangeRefused("a tool is handing the conversation to another agent: wait for that first")
+        pending = self._pending
+        model = changed_model(self._model if pending is None or pending.model is None else pending.model, change)
         if self.turn_detection is not None:
             if change.turn_detection is not None:
                 raise ChangeRefused("the agent finds the user's turns itself, with LocalVAD: that stays as it is")
             model = by_hand(model)
-        tools_by_name(self.tools if change.tools is None else change.tools, model)
+        tools = self.tools if pending is None else pending.wanted.tools
+        tools_by_name(tools if change.tools is None else change.tools, model)
         return model
 
     def _change(self, change: Reconfigure, model: Model) -> list[Change]:
         """Begin to change. Those in the list are told when it has come about."""
-        before = self.name, self._instructions, self.tools
-        wanted = (
-            self.name if change.name is None else change.name,
-            self._instructions if change.instructions is None else change.instructions,
-            self.tools if change.tools is None else change.tools,
-        )
-        if self._changing is None:
-            self._changing = _Changing(before, wanted)
-        self._changing.wanted = wanted
-        if self._needs_session(model):
-            self._changing.model = model
+        pending = self._pending
+        if pending is None:
+            pending = self._changing = _Changing(self._settings, self._settings)
+        elif pending.has_begun:
+            pending.following = pending = _Changing(pending.wanted, pending.wanted)
+        pending.wanted = pending.wanted.changed(change)
+        if pending.model is not None or self._needs_session(model):
+            pending.model = model
+        if pending is self._changing:
+            self._go_about(pending)
+        return pending.changes
+
+    def _go_about(self, pending: _Changing) -> None:
+        """Make these changes: now, or with a new session when nobody speaks."""
+        if pending.model is not None:
             self._link.look_out()
         else:
-            self._adopt(*wanted)
+            self._adopt(pending.wanted)
             configuration = self._configuration()
-            self._changing.request_id = configuration.request_id
+            pending.request_id = configuration.request_id
             self._command(configuration)
-        return self._changing.changes
 
-    def _adopt(self, name: str, instructions: str, tools: Sequence[Tool]) -> None:
-        self.name = self._turns.agent_name = self._calls.agent_name = name
-        self._instructions = instructions
-        self.tools = tools
-        self._calls.tools = {tool.name: tool for tool in tools}
+    def _adopt(self, settings: _Settings) -> None:
+        self.name = self._turns.agent_name = self._calls.agent_name = settings.name
+        self._instructions = settings.instructions
+        self.tools = settings.tools
+        self._calls.tools = {tool.name: tool for tool in settings.tools}
 
     def _changed(self, problem: str = "") -> None:
-        """The change has come about, or has not."""
-        changing, self._changing = self._changing, None
-        if changing is not None:
-            if problem:
-                self._adopt(*changing.before)
-            for change in changing.changes:
-                change.end(problem)
+        """The changes have come about, or have not, and then those that follow them have not either."""
+        done, self._changing = self._changing, None
+        if done is None:
+            return
+        for change in done.changes:
+            change.end(problem)
+        if problem:
+            self._adopt(done.before)
+            for change in done.following.changes if done.following is not None else ():
+                change.end(f"the change before it was not made either: {problem}")
+        elif done.following is not None:
+            self._changing = done.following
+            self._go_about(done.following)
 
     def _handed_off(self, handoff: Handoff) -> None:
         """A tool gives the conversation to another agent, which replies to the call: that waits for no quiet moment."""
@@ -149,9 +188,9 @@ class ChangingAgent(BaseAgent):
 
     def _replace(self) -> None:
         assert self._changing is not None
-        assert self._changing.model is not None
-        self._link.keep()
-        self.context.start_soon(self.context.ref.send, TakeOver(self._changing.model, is_wished=True))
+        self._changing.request_id = ""  # what comes of it is of the session that is left
+        self._link.leave()
+        self.context.start_soon(self.context.ref.send, TakeOver())
 
     @receives
     def reconfigured(self, _: SessionConfigured) -> None:

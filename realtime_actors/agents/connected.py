@@ -48,8 +48,10 @@ class ConnectedAgent(ChangingAgent):
         """The first time the agent is ready; later it has come back, to a model that remembers what it is told here."""
         self._watchdog.begin()
         first, metadata = self._link.ready(event)
-        if self._changing is not None and (self._changing.model is None or self._changing.has_begun):
-            if self._changing.before[0] != self.name:
+        if self._changing is not None and self._changing.model is not None and not self._changing.has_begun:
+            self._link.look_out()  # it waits for a moment at which this session can be left
+        elif self._changing is not None:
+            if self._changing.before.name != self.name:
                 metadata["agent_name"] = self.name
             self._changed()
         if first:
@@ -87,6 +89,8 @@ class ConnectedAgent(ChangingAgent):
             self._leave("session_expired")
             self._link.go_on(self._configuration(), expiring.number, rotates=True)
             self._resume()
+        else:
+            self._link.stop_looking()  # what was wished was refused meanwhile
 
     @receives(lane="control")
     def unsent(self, event: Unsent) -> None:
@@ -101,14 +105,19 @@ class ConnectedAgent(ChangingAgent):
         cause = event.cause or ConnectionError("the connection to the provider has ended")
         if self._changing is not None and self._changing.has_begun:
             self._changed(str(cause))
+        pending = self._changing
+        wished = pending.model if pending is not None and pending.model != self._model else None
         try:
-            model = self._link.next(cause)
+            model = self._link.next(cause, wished)
         except BaseException:
             self._apply(self._turns.lost())
             self._tell_end(cause)
             raise
-        self._link.keep()
         self._tell_end(cause, model)
+        if wished is not None:
+            self._replace()
+            return
+        self._link.keep()
         # Behind what the model has said: it is none of the next one's.
         self.context.start_soon(self.context.ref.send, TakeOver(model))
 
@@ -117,11 +126,18 @@ class ConnectedAgent(ChangingAgent):
         """The next model goes on with the conversation."""
         self._link.keep()
         self._apply(self._audio_in.flush())
-        if event.is_wished and self._changing is not None:
-            self._changing.has_begun = True
-            self._adopt(*self._changing.wanted)
-        said = self._link.replace(event.model) if event.is_wished else self._link.take_over(event.model)
-        self._leave("reconfigured" if event.is_wished else "connection_lost")
+        pending = self._changing
+        if pending is not None and (event.model is None or pending.model == self._model):
+            pending.has_begun = True
+            self._adopt(pending.wanted)
+        if event.model is not None:
+            said = self._link.take_over(event.model)
+            self._leave("connection_lost")
+        else:
+            assert pending is not None
+            assert pending.model is not None
+            said = self._link.replace(pending.model)
+            self._leave("reconfigured")
         await self._open()
         for command in said:
             self._link.tell(command)

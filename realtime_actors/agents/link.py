@@ -156,11 +156,24 @@ class Link:
         for command in commands:
             self._kept.put(command)
 
-    def next(self, cause: BaseException) -> Model:
-        """The model that takes over because of this. Raises the cause where it is no affair of the model's, or
-        `NoModelLeft`, or the cause where there was one model only."""
+    def leave(self) -> None:
+        """The connection is to be replaced: keep what the user says, and be told no more of what becomes of it."""
+        self.keep()
+        if self.connection is not None:
+            self.context.unwatch(self.connection)
+
+    def next(self, cause: BaseException, wished: Model | None = None) -> Model:
+        """The model that takes over because of this: the one that is `wished` for anyway, or the next in line.
+
+        Raises the cause where it is no affair of the model's, or `NoModelLeft`, or the cause where there was one model
+        only.
+        """
         self._causes.append((self.model, cause))
-        if not isinstance(cause, (ProviderRefused, ProviderUnavailable)) or len(self.models) == 1:
+        if not isinstance(cause, (ProviderRefused, ProviderUnavailable)):
+            raise cause
+        if wished is not None:
+            return wished
+        if len(self.models) == 1:
             raise cause
         if len(self._causes) == len(self.models):
             raise NoModelLeft([(model.model_name, cause) for model, cause in self._causes]) from cause
@@ -185,12 +198,10 @@ class Link:
     def replace(self, model: Model) -> list[AppendAudio | CommitAudio]:
         """This model serves from now on, as somebody wishes; the one before it goes on if it does not. As `take_over`.
 
-        The old connection is stopped, and not heard any more.
+        The old connection, which was left, is stopped.
         """
-        old = self.connection
-        if old is not None:
-            self.context.unwatch(old)
-            self.context.start_soon(old.stop)
+        if self.connection is not None:
+            self.context.start_soon(self.connection.stop)
         self.models, self._causes = (model, *self.models[len(self._causes) :]), []
         return self.take_over(model)
 

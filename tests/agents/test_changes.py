@@ -21,7 +21,7 @@ from realtime_actors.agents import (
     reconfigure,
     tool,
 )
-from realtime_actors.events import AgentError, AgentResponseDone, ServerSessionUpdated
+from realtime_actors.events import AgentError, AgentResponseDone, ClientSessionCreate, ServerSessionUpdated
 from realtime_actors.providers import Manual, ProviderRefused
 from realtime_actors.simulators.brain import Call, Endless, Say, Stall
 from realtime_actors.simulators.scripted import Reply
@@ -147,3 +147,50 @@ async def test_an_interrupted_story_is_over_before_a_new_session_begins(autojump
         assert (await (await generate_reply(talk.agent, "And now?"))).text == "Fine."
         dones = of(AgentResponseDone, talk.waiting())
         assert [each.metadata["status"] for each in dones] == ["cancelled", "completed"]
+
+
+async def test_what_is_wished_while_a_change_waits_is_added_to_it(autojump_clock: MockClock) -> None:
+    async with talking([Say("It was a dark and stormy night.")], speed=1) as talk:
+        reply = await generate_reply(talk.agent, "Tell me a story.")
+        voice: Change = await talk.agent.ask(Reconfigure(voice="cedar", tools=[weather], name="Ann"), timeout=1)
+        talk.tell(ClientSessionCreate({"instructions": "Be long."}))
+        detection: Change = await talk.agent.ask(Reconfigure(turn_detection=Manual()), timeout=1)
+        assert (await reply).status == "completed"
+        await voice
+        await detection
+        assert len(talk.transport.connections) == 2
+        changed = session(talk)
+        assert changed["instructions"] == "Be long."
+        assert [each["name"] for each in changed["tools"]] == ["weather"]
+        assert changed["audio"]["output"]["voice"] == "cedar"
+        assert changed["audio"]["input"]["turn_detection"] is None
+        (updated,) = of(ServerSessionUpdated, talk.waiting())
+        assert updated.metadata["agent_name"] == "Ann"
+
+
+async def test_what_is_wished_while_a_new_session_is_opened_comes_after_it(autojump_clock: MockClock) -> None:
+    async with talking([Say("Hello.")]) as talk:
+        talk.network.reachable = False
+        voice: Change = await talk.agent.ask(Reconfigure(voice="cedar", tools=[weather]), timeout=1)
+        await trio.sleep(1.5)
+        talk.tell(ClientSessionCreate({"instructions": "Be long."}))
+        other: Change = await talk.agent.ask(Reconfigure(voice="marin"), timeout=1)
+        talk.network.reachable = True
+        await voice
+        assert session(talk)["audio"]["output"]["voice"] == "cedar"
+        await other
+        changed = session(talk)
+        assert (changed["instructions"], changed["audio"]["output"]["voice"]) == ("Be long.", "marin")
+        assert [each["name"] for each in changed["tools"]] == ["weather"]
+
+
+async def test_a_change_that_waits_comes_about_after_a_lost_connection(autojump_clock: MockClock) -> None:
+    async with talking(Reply([Endless()], when="story"), [Say("Fine.")], speed=1) as talk:
+        await generate_reply(talk.agent, "Tell me a story.")
+        change: Change = await talk.agent.ask(Reconfigure(voice="cedar"), timeout=1)
+        await trio.sleep(2)
+        talk.drop()
+        with trio.fail_after(10):
+            await change
+        assert session(talk)["audio"]["output"]["voice"] == "cedar"
+        assert (await (await generate_reply(talk.agent, "And now?"))).text == "Fine."
