@@ -4,7 +4,7 @@ from .admission import JSON_SUBPROTOCOL, TOKEN_SUBPROTOCOL
 from .asgi import AsgiGateway, WrongEventLoop, asgi_app
 from .authentication import BearerToken, bearer_tokens
 from .errors import AccessDenied, GatewayError, InvalidSessionConfig, InvalidSettings
-from .gateway import Gateway, GatewayStatus, GetStatus
+from .gateway import Drain, Gateway, GatewayStatus, GetStatus
 from .request import AgentFactory, AgentRequest, Authenticate
 from .session import FrontendSession
 from .settings import GatewaySettings
@@ -18,6 +18,7 @@ __all__ = [
     "AsgiGateway",
     "Authenticate",
     "BearerToken",
+    "Drain",
     "FrontendSession",
     "Gateway",
     "GatewayError",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, receives
+from realtime_actors.actors import Actor, Ref, receives
 from realtime_actors.transports import (
     Address,
     Request,
@@ -29,10 +30,10 @@ from .debug import DEBUG_PATH, show_actors
 from .outgoing import TOO_SLOW, weigher, write_events
 from .plain_http import health, load_page, not_found
 from .request import AgentFactory
-from .session import Farewell, FrontendSession
+from .session import EndAfterThis, Farewell, FrontendSession
 from .settings import GatewaySettings
 
-__all__ = ["Gateway", "GatewayStatus", "GetStatus"]
+__all__ = ["Drain", "Gateway", "GatewayStatus", "GetStatus"]
 
 log = logging.getLogger("realtime_actors.gateway")
 
@@ -44,6 +45,16 @@ _COMING_BACK = 5.0  # seconds that a frontend which connects again waits for its
 @attrs.frozen
 class GetStatus:
     """Ask a gateway this for its `GatewayStatus`."""
+
+
+@attrs.frozen
+class Drain:
+    """Tells a gateway to end without cutting conversations short.
+
+    It lets nobody in any more, and stops once the conversations that run are over, or after `within` seconds.
+    """
+
+    within: float = math.inf
 
 
 @attrs.frozen
@@ -61,6 +72,8 @@ class GatewayStatus:
     """Frontends so far for which more than `frontend_buffer_bytes` waited."""
     is_secure: bool = False
     """Whether it speaks TLS."""
+    is_draining: bool = False
+    """Whether it lets nobody in any more."""
 
     @property
     def url(self) -> str:
@@ -87,6 +100,7 @@ class _Frontend:
     user_id: str
     websocket: WebSocket
     gone: trio.Event = attrs.field(factory=trio.Event)
+    session: Ref | None = None
 
 
 @attrs.define(eq=False)
@@ -99,7 +113,8 @@ class Gateway(Actor):
     topic) is `<gateway's name>-<session id>`, or a hash in place of an id that has other characters than letters,
     digits, _ and -.
 
-    Stopped, it says `server_session_ended` to each frontend and closes it with 1001.
+    Stopped, it says `server_session_ended` to each frontend and closes it with 1001; told to `Drain`, it closes new
+    frontends with 1001 until then, and those without a session, and `/healthz` answers with 503.
     """
 
     # The sessions end within it: the agent, the last events, the close.
@@ -107,12 +122,15 @@ class Gateway(Actor):
 
     agent: AgentFactory
     settings: GatewaySettings = attrs.field(factory=GatewaySettings)
+    listeners: Sequence[trio.abc.Listener[trio.SocketStream]] = ()
+    """Where connections come from if not from a port of its own; `host` and `port` then only say where that is."""
 
     _listening: _Listening = attrs.field(init=False, factory=_Listening)
     _frontends: dict[str, _Frontend] = attrs.field(init=False, factory=dict[str, _Frontend])
     _admitted: int = attrs.field(init=False, default=0)
     _refused: int = attrs.field(init=False, default=0)
     _too_slow: int = attrs.field(init=False, default=0)
+    _is_draining: bool = attrs.field(init=False, default=False)
     _large_frames: trio.Lock = attrs.field(init=False, factory=trio.Lock)
     _page: Mapping[str, Response] = attrs.field(init=False, factory=load_page, repr=False)
 
@@ -142,6 +160,7 @@ class Gateway(Actor):
             port=settings.port,
             options=options,
             ssl_context=tls,
+            listeners=self.listeners,
             task_status=self._listening,
         )
 
@@ -155,7 +174,26 @@ class Gateway(Actor):
             self._refused,
             self._too_slow,
             self.settings.certificate is not None,
+            self._is_draining,
         )
+
+    @receives(lane="control")
+    def drain(self, message: Drain) -> None:
+        """Let nobody in any more; the first of several counts."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        for frontend in self._frontends.values():
+            if frontend.session is not None:
+                self.context.tell(frontend.session, EndAfterThis())
+        self.context.start_soon(self._stop_when_empty, message.within)
+
+    async def _stop_when_empty(self, within: float) -> None:
+        with trio.move_on_after(within):
+            while self._frontends:
+                await next(iter(self._frontends.values())).gone.wait()
+        log.info("drained: %d conversations were still running", len(self._frontends))
+        self.context.stop()
 
     async def _respond(self, request: Request) -> Response | Upgrade:
         if parse_path(request.path) is not None:
@@ -171,7 +209,10 @@ class Gateway(Actor):
             return await show_actors(request, self.settings, self.context.tree)
         settings = self.settings
         return part or health(
-            sessions=len(self._frontends), max_sessions=settings.max_sessions, providers=settings.providers
+            sessions=len(self._frontends),
+            max_sessions=settings.max_sessions,
+            providers=settings.providers,
+            is_draining=self._is_draining,
         )
 
     async def _admit(self, request: Request) -> Admission | Refusal:
@@ -231,7 +272,9 @@ class Gateway(Actor):
             on_sent = partial(self.context.bus.publish, f"frontends.{agent_id}")
             nursery.start_soon(write_events, websocket, outgoing, wire, writing, on_sent)
             try:
-                ref = await self.context.spawn(session, name=name)
+                ref = self._frontends[admission.session_id].session = await self.context.spawn(session, name=name)
+                if self._is_draining:
+                    self.context.tell(ref, EndAfterThis())
                 try:
                     ended = await ref.wait_stopped()
                 finally:
@@ -246,6 +289,8 @@ class Gateway(Actor):
         await websocket.aclose(session.farewell.code, session.farewell.reason)
 
     def _refusal_for_want_of_room(self, user_id: str) -> Refusal | None:
+        if self._is_draining:
+            return Refusal(1001, "the server is stopping; connect again")
         if len(self._frontends) >= self.settings.max_sessions:
             return Refusal(1013, "all sessions are taken; try again later")
         most = self.settings.max_sessions_per_user

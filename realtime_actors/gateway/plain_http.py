@@ -45,17 +45,17 @@ def load_page() -> Mapping[str, Response]:
     return {**parts, "/": parts["/index.html"]}
 
 
-def health(*, sessions: int, max_sessions: int, providers: Sequence[str]) -> Response:
+def health(*, sessions: int, max_sessions: int, providers: Sequence[str], is_draining: bool) -> Response:
     """What a load balancer reads at `/healthz`, and the page: whose models there are to choose from."""
     body = {
-        "status": "ok",
+        "status": "draining" if is_draining else "ok",
         "sessions": sessions,
         "max_sessions": max_sessions,
         "providers": providers,
         "version": __version__,
     }
     headers = {"content-type": "application/json", "cache-control": "no-store"}
-    return Response(headers=headers, body=orjson.dumps(body))
+    return Response(status=503 if is_draining else 200, headers=headers, body=orjson.dumps(body))
 
 
 def not_found() -> Response:

@@ -36,7 +36,7 @@ from .errors import InvalidSessionConfig
 from .request import AgentFactory, AgentRequest
 from .settings import GatewaySettings
 
-__all__ = ["Farewell", "FrontendSession"]
+__all__ = ["EndAfterThis", "Farewell", "FrontendSession"]
 
 log = logging.getLogger("realtime_actors.gateway")
 
@@ -47,6 +47,11 @@ _LOOK_AGAIN = 0.25  # seconds
 _LARGE_FRAME = 64 * 1024
 _MOST_COMPLAINTS = 20  # in a second
 _CREATE_FIRST = "there is no session yet: send client_session_create first"
+
+
+@attrs.frozen
+class EndAfterThis:
+    """Tells a session to close the frontend once its conversation is over; at once if there is none."""
 
 
 @attrs.define
@@ -100,6 +105,7 @@ class FrontendSession(Actor):
     _reply_ended: float = attrs.field(init=False, default=float("-inf"))
     """Infinity while one is running."""
     _end_reason: str = attrs.field(init=False, default="server_stopped")
+    _is_last: bool = attrs.field(init=False, default=False)
     _last_complaint: float = attrs.field(init=False, default=float("-inf"))
     _second_began: float = attrs.field(init=False, default=float("-inf"))
     _complaints: int = attrs.field(init=False, default=0)
@@ -359,6 +365,14 @@ class FrontendSession(Actor):
         """From now on the frontend is idle unless it speaks."""
         self._reply_ended = trio.current_time()
 
+    @receives(lane="control")
+    def end_after_this(self, _: EndAfterThis) -> None:
+        """No other conversation on this socket."""
+        self._is_last = True
+        self.farewell.reason = "the server is stopping"
+        if not self._is_open:
+            self.context.stop()
+
     @receives
     def turn_measured(self, event: AgentTurnMeasured) -> None:
         """For a frontend that asked for it."""
@@ -375,6 +389,8 @@ class FrontendSession(Actor):
             self._is_open = False
             self._without_session.deadline = trio.current_time() + self.settings.hello_timeout
             self._say(ServerSessionEnded(self.admission.session_id, {"reason": reason}))
+            if self._is_last:
+                self.context.stop()
 
     def _complain(self, words: str) -> None:
         """Tell the frontend that a frame is no event; of more than some in a second, how many there were."""

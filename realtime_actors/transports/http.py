@@ -8,7 +8,7 @@ import errno
 import logging
 import ssl
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -146,11 +146,13 @@ async def serve(
     transport: StreamTransport | None = None,
     options: ServerOptions | None = None,
     ssl_context: ssl.SSLContext | None = None,
+    listeners: Sequence[trio.abc.Listener[trio.SocketStream]] = (),
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve HTTP and WebSockets until cancelled; `port=0` takes a free one.
 
-    With `ssl_context`, from `load_certificate` for instance, it is HTTPS and `wss://`.
+    With `ssl_context`, from `load_certificate` for instance, it is HTTPS and `wss://`. With `listeners` the connections
+    come from these, whoever accepted them, and `host` and `port` only say where that was.
 
     With `nursery.start`, gives the `Address` as soon as connections are accepted. Each connection has tasks
     of its own, and what goes wrong in one is logged and touches no other. When cancelled, open WebSockets are
@@ -167,10 +169,14 @@ async def serve(
         options.request_timeout,
     )
     server = _Server(respond, transport or default_transport(), options, ssl_context, door)
-    listeners = await _listen(host, port)
-    address = Address(host, listeners[0].socket.getsockname()[1])
+    sources = list(listeners)
+    if not sources:
+        own = await _listen(host, port)
+        port = own[0].socket.getsockname()[1]
+        sources = [*own]
+    address = Address(host, port)
     async with trio.open_nursery() as nursery:
-        await nursery.start(partial(trio.serve_listeners, server.connection, listeners))
+        await nursery.start(partial(trio.serve_listeners, server.connection, sources))
         task_status.started(address)
 
 
