@@ -50,15 +50,15 @@ class AgentOfModel(ConnectedAgent):
         """The hot path: a piece of speech every 20 to 100 ms."""
         self._watchdog.heard = True
         if self._passes(event.response_id):
+            self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
+            if self._replies.live:
+                self._replies.passed(event)
             if type(event) is ModelResponseAudioDelta:
                 size = self._playout.received(event)
                 if size:
                     self._playout.look(size, trio.current_time())
-            self._publish(agent_event(event, self._agent_id, self.name), event.response_id)
-            if self._replies.live:
-                self._replies.passed(event)
-            if self._measures.awaits_audio == event.response_id and isinstance(event, ModelResponseAudioDelta):
-                self._measures.first_audio(trio.current_time())
+                if self._measures.awaits_audio == event.response_id:
+                    self._measures.first_audio(trio.current_time())
 
     @receives(direct=True)
     def reply_words(self, event: ModelResponseAudioTranscriptDelta) -> None:
