@@ -25,22 +25,7 @@ from realtime_actors.events import (
     ClientSessionEnd,
     History,
 )
-from realtime_actors.providers import (
-    AzureOpenAIRealtimeModel,
-    DashScopeRealtimeModel,
-    GeminiRealtimeModel,
-    OpenAIRealtimeModel,
-    RealtimeModel,
-    ServerVAD,
-    XAIRealtimeModel,
-)
-from realtime_actors.simulators import (
-    AzureOpenAISimulator,
-    DashScopeSimulator,
-    GeminiSimulator,
-    OpenAISimulator,
-    XAISimulator,
-)
+from realtime_actors.providers import RealtimeModel, ServerVAD
 from realtime_actors.simulators.server import Simulator
 from realtime_actors.testing import (
     Delay,
@@ -53,6 +38,7 @@ from realtime_actors.testing import (
     run_virtual,
 )
 from realtime_actors.transports import Address, MemoryTransport, Transport, default_transport
+from tests.simulated_providers import SIMULATED, with_turn_detection
 
 __all__ = ["PROVIDERS", "Provider", "converse", "converse_on_sockets"]
 
@@ -67,10 +53,8 @@ CALM = 90.0
 
 @attrs.frozen
 class Provider:
-    """A model, and the simulator that it talks to."""
+    """What is to be known of a provider's wire, and of its simulator."""
 
-    model: RealtimeModel
-    simulator: type[Simulator]
     options: Callable[[random.Random], Mapping[str, Any]] = lambda _: {}
     """Of the simulator, by chance."""
     one_message: bool = False
@@ -81,33 +65,22 @@ class Provider:
     """Whether a reply that fails ends the connection."""
 
 
-def _model(kind: type[RealtimeModel], path: str, name: str) -> RealtimeModel:
-    detection = ServerVAD(silence_duration_ms=500)
-    return kind(api_key="any", url=f"ws://memory{path}", model_name=name, turn_detection=detection)
-
-
 PROVIDERS: Mapping[str, Provider] = {
-    "openai": Provider(_model(OpenAIRealtimeModel, "/v1/realtime", "gpt-realtime"), OpenAISimulator),
-    "azure": Provider(_model(AzureOpenAIRealtimeModel, "/openai/v1/realtime", "a-deployment"), AzureOpenAISimulator),
+    "openai": Provider(),
+    "azure": Provider(),
     "gemini": Provider(
-        _model(GeminiRealtimeModel, GeminiSimulator.path, "gemini-3.8-live"),
-        GeminiSimulator,
         lambda chance: {"notice": chance.choice([0, 5, 30])},
         one_message=True,
         tells_limit=False,
         failure_closes=True,
     ),
-    "dashscope": Provider(
-        _model(DashScopeRealtimeModel, DashScopeSimulator.path, "qwen3.5-omni-flash-realtime"),
-        DashScopeSimulator,
-        lambda chance: {"cancel_end": chance.choice(["items", "told", "nothing"])},
-    ),
-    "xai": Provider(
-        _model(XAIRealtimeModel, XAISimulator.path, "grok-voice-latest"),
-        XAISimulator,
-        lambda chance: {"tells_interruptions": chance.choice([True, False])},
-    ),
+    "dashscope": Provider(lambda chance: {"cancel_end": chance.choice(["items", "told", "nothing"])}),
+    "xai": Provider(lambda chance: {"tells_interruptions": chance.choice([True, False])}),
 }
+
+
+def _model(provider: str) -> RealtimeModel:
+    return with_turn_detection(provider, ServerVAD(silence_duration_ms=500))
 
 
 def converse(provider: str, seed: int, turns: int) -> Watcher:
@@ -268,12 +241,12 @@ async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int)
     provider = PROVIDERS[provider_name]
     chance = _chance(provider_name, seed)
     options: dict[str, Any] = {"speed": chance.choice([0, 1, 4, 20]), **provider.options(chance)}
-    model = provider.model
+    model = _model(provider_name)
     if chance.random() < 0.5:  # sessions are short: with warning, or the agent knows it, or neither
         options["lifetime"] = chance.uniform(60, 150)
         if chance.random() < 0.7:
             model = attrs.evolve(model, session_limit=options["lifetime"])
-    simulator = provider.simulator(brain=_brain(provider, chance), seed=seed, **options)
+    simulator = SIMULATED[provider_name].simulator(brain=_brain(provider, chance), seed=seed, **options)
     memory = MemoryTransport(simulator.respond)
     network = FaultyTransport(memory, _faults(chance))
     return await _talk(
@@ -285,11 +258,11 @@ async def converse_on_sockets(provider_name: str, seed: int, turns: int) -> Watc
     """One conversation on loopback sockets and the real clock, thirty times as fast as people are."""
     provider = PROVIDERS[provider_name]
     chance = _chance(provider_name, seed)
-    simulator = provider.simulator(brain=_brain(provider, chance), speed=1 / QUICKLY, seed=seed)
+    simulator = SIMULATED[provider_name].simulator(brain=_brain(provider, chance), speed=1 / QUICKLY, seed=seed)
     async with trio.open_nursery() as nursery:
         address: Address = await nursery.start(simulator.serve)
-        url = (provider.model.url or "").replace("memory", f"{address.host}:{address.port}")
-        model = attrs.evolve(provider.model, url=url)
+        model = _model(provider_name)
+        model = attrs.evolve(model, url=(model.url or "").replace("memory", f"{address.host}:{address.port}"))
         network = FaultyTransport(default_transport(), _faults(chance))
         async with open_test_runtime() as runtime:
             watcher = await _talk(

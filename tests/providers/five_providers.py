@@ -8,51 +8,15 @@ from typing import Any
 import attrs
 import pytest
 
-from realtime_actors.providers import (
-    AzureOpenAIRealtimeModel,
-    DashScopeRealtimeModel,
-    GeminiRealtimeModel,
-    OpenAIRealtimeModel,
-    RealtimeModel,
-    ServerVAD,
-    XAIRealtimeModel,
-)
-from realtime_actors.simulators import (
-    AzureOpenAISimulator,
-    DashScopeSimulator,
-    GeminiSimulator,
-    OpenAISimulator,
-    Part,
-    Reply,
-    ScriptedBrain,
-    XAISimulator,
-)
+from realtime_actors.providers import RealtimeModel, ServerVAD
+from realtime_actors.simulators import Part, Reply, ScriptedBrain
 from realtime_actors.simulators.server import Simulator
+from tests.simulated_providers import FIVE_PROVIDERS, SIMULATED, with_turn_detection
 
 __all__ = ["FIVE", "MODELS", "simulator_of"]
 
-_VAD = ServerVAD(silence_duration_ms=300)
-
 MODELS: Mapping[str, RealtimeModel] = {
-    "openai": OpenAIRealtimeModel(api_key="any", url="ws://memory/v1/realtime", turn_detection=_VAD),
-    "azure": AzureOpenAIRealtimeModel(
-        api_key="any", url="ws://memory/openai/v1/realtime", model_name="a-deployment", turn_detection=_VAD
-    ),
-    "gemini": GeminiRealtimeModel(api_key="any", url=f"ws://memory{GeminiSimulator.path}", turn_detection=_VAD),
-    "dashscope": DashScopeRealtimeModel(
-        api_key="any",
-        url=f"ws://memory{DashScopeSimulator.path}",
-        model_name="qwen3.5-omni-flash-realtime",
-        turn_detection=_VAD,
-    ),
-    "xai": XAIRealtimeModel(api_key="any", url="ws://memory/v1/realtime", turn_detection=_VAD),
-}
-_SIMULATORS: Mapping[str, type[Simulator]] = {
-    "openai": OpenAISimulator,
-    "azure": AzureOpenAISimulator,
-    "gemini": GeminiSimulator,
-    "dashscope": DashScopeSimulator,
-    "xai": XAISimulator,
+    name: with_turn_detection(name, ServerVAD(silence_duration_ms=300)) for name in FIVE_PROVIDERS
 }
 
 FIVE = pytest.mark.parametrize("provider", list(MODELS))
@@ -81,4 +45,4 @@ def simulator_of(
             options["notice"] = lifetime / 2
         else:
             model = attrs.evolve(model, session_limit=lifetime)
-    return _SIMULATORS[provider](brain=brain, **options), model
+    return SIMULATED[provider].simulator(brain=brain, **options), model

@@ -32,28 +32,10 @@ from realtime_actors.events import (
     decode_history,
     encode_history,
 )
-from realtime_actors.providers import (
-    AzureOpenAIRealtimeModel,
-    DashScopeRealtimeModel,
-    GeminiRealtimeModel,
-    Manual,
-    OpenAIRealtimeModel,
-    ServerVAD,
-    XAIRealtimeModel,
-)
-from realtime_actors.simulators import (
-    AzureOpenAISimulator,
-    Call,
-    DashScopeSimulator,
-    Endless,
-    GeminiSimulator,
-    OpenAISimulator,
-    Reply,
-    Say,
-    ScriptedBrain,
-    XAISimulator,
-)
+from realtime_actors.providers import Manual, ServerVAD
+from realtime_actors.simulators import Call, Endless, GeminiSimulator, Reply, Say, ScriptedBrain, XAISimulator
 from realtime_actors.simulators.server import Simulator
+from tests.simulated_providers import SIMULATED, with_turn_detection
 
 
 @attrs.frozen
@@ -72,39 +54,15 @@ class Provider:
         return kind(brain=brain, **{"speed": 0, "seed": 1, **options})
 
 
-def model(kind: Any, path: str, **fields: Any) -> Any:
-    detection = ServerVAD(silence_duration_ms=300)
-    return kind(api_key="any-key", url=f"ws://memory{path}", **{"turn_detection": detection, **fields})
-
-
-GEMINI = model(GeminiRealtimeModel, GeminiSimulator.path)
-OPENAI = Provider(model(OpenAIRealtimeModel, "/v1/realtime"), OpenAISimulator, "full")
-DASHSCOPE = Provider(
-    model(DashScopeRealtimeModel, DashScopeSimulator.path, model_name="qwen3.5-omni-flash-realtime"),
-    DashScopeSimulator,
-    "partial",
-)
 PROVIDERS = {
-    "openai": OPENAI,
-    "azure": Provider(
-        model(AzureOpenAIRealtimeModel, "/openai/v1/realtime", model_name="my-deployment"),
-        AzureOpenAISimulator,
-        "full",
-    ),
-    "azure_preview": Provider(
-        model(
-            AzureOpenAIRealtimeModel, "/openai/realtime", model_name="my-deployment", api_version="2025-04-01-preview"
-        ),
-        AzureOpenAISimulator,
-        "full",
-    ),
-    "gemini": Provider(GEMINI, GeminiSimulator, "full"),
-    "gemini_2_5": Provider(
-        attrs.evolve(GEMINI, model_name="gemini-2.5-flash-native-audio-preview-12-2025"), GeminiSimulator, "full"
-    ),
-    "dashscope": DASHSCOPE,
-    "xai": Provider(model(XAIRealtimeModel, XAISimulator.path), XAISimulator, "full"),
+    name: Provider(
+        with_turn_detection(name, ServerVAD(silence_duration_ms=300)),
+        each.simulator,
+        "partial" if name == "dashscope" else "full",
+    )
+    for name, each in SIMULATED.items()
 }
+OPENAI = PROVIDERS["openai"]
 FORGETFUL = {
     name: attrs.evolve(each, model=attrs.evolve(each.model, session_resumption=False))
     if each.model.capabilities.resumption

@@ -7,7 +7,7 @@ play on; what was interrupted comes up in the next turn; an interruption before 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,55 +28,16 @@ from realtime_actors.events import (
     ClientPlayoutUpdate,
     ClientResponseCancel,
 )
-from realtime_actors.providers import (
-    AzureOpenAIRealtimeModel,
-    DashScopeRealtimeModel,
-    GeminiRealtimeModel,
-    OpenAIRealtimeModel,
-    RealtimeModel,
-    ServerVAD,
-    XAIRealtimeModel,
-)
-from realtime_actors.simulators import (
-    AzureOpenAISimulator,
-    DashScopeSimulator,
-    Endless,
-    GeminiSimulator,
-    OpenAISimulator,
-    Part,
-    Reply,
-    Say,
-    ScriptedBrain,
-    Stall,
-    XAISimulator,
-)
-from realtime_actors.simulators.server import Simulator
+from realtime_actors.providers import ServerVAD
+from realtime_actors.simulators import Endless, Part, Reply, Say, ScriptedBrain, Stall
+from tests.simulated_providers import SIMULATED, with_turn_detection
 
 VAD = ServerVAD(silence_duration_ms=300)
 CANCEL = ClientResponseCancel("s1")
 WORDS = "Once upon a time there was a king who had three daughters, and each of them was as fair as the day."
 
 
-def model(kind: type[RealtimeModel], path: str, **fields: Any) -> RealtimeModel:
-    return kind(api_key="any", url=f"ws://memory{path}", turn_detection=VAD, **fields)  # pyright: ignore[reportCallIssue] - all have a model_name, some a default
-
-
-AZURE = model(AzureOpenAIRealtimeModel, "/openai/v1/realtime", model_name="a-deployment")
-PROVIDERS: Mapping[str, tuple[type[Simulator], RealtimeModel]] = {
-    "openai": (OpenAISimulator, model(OpenAIRealtimeModel, "/v1/realtime")),
-    "azure": (AzureOpenAISimulator, AZURE),
-    "azure_preview": (
-        AzureOpenAISimulator,
-        attrs.evolve(AZURE, url="ws://memory/openai/realtime", api_version="2025-04-01-preview"),  # pyright: ignore[reportCallIssue] - a field of Azure's
-    ),
-    "xai": (XAISimulator, model(XAIRealtimeModel, "/v1/realtime")),
-    "dashscope": (
-        DashScopeSimulator,
-        model(DashScopeRealtimeModel, DashScopeSimulator.path, model_name="qwen3.5-omni-flash-realtime"),
-    ),
-    "gemini": (GeminiSimulator, model(GeminiRealtimeModel, GeminiSimulator.path)),
-}
-every_provider = pytest.mark.parametrize("provider", PROVIDERS)
+every_provider = pytest.mark.parametrize("provider", [name for name in SIMULATED if name != "gemini_2_5"])
 
 
 @attrs.define
@@ -137,7 +98,7 @@ class Listening:
 
     def check_truncated(self, item_id: str, heard_ms: int) -> None:
         """The model was told, where it can be, and agreed; nobody was told of an error."""
-        if PROVIDERS[self.provider][1].capabilities.truncate:
+        if SIMULATED[self.provider].model.capabilities.truncate:
             [cut] = self.cuts()
             assert (cut["type"], cut["item_id"]) == ("conversation.item.truncate", item_id)
             assert (cut["audio_end_ms"], cut["content_index"]) == (heard_ms, 0)
@@ -151,7 +112,7 @@ class Listening:
 async def listening(
     provider: str, *replies: list[Part], speed: float = 0, sockets: bool = False
 ) -> AsyncGenerator[Listening]:
-    simulator, its_model = PROVIDERS[provider]
+    simulator, its_model = SIMULATED[provider].simulator, with_turn_detection(provider, VAD)
     brain = ScriptedBrain(replies=[Reply(parts) for parts in replies], transcripts=["Stop.", "Go on."])
     async with talking(simulator(brain=brain, seed=1, speed=speed), its_model, sockets=sockets) as talk:
         yield Listening(provider, talk, brain)
@@ -280,7 +241,7 @@ async def test_what_was_interrupted_does_not_leak_into_the_next_turn(
         cut = len(hears.of(AgentResponseAudioDelta))
         said = await hears.next_turn(how)
         assert all(delta.response_id != story.response_id for delta in hears.of(AgentResponseAudioDelta)[cut:])
-        if PROVIDERS[provider][1].capabilities.truncate:
+        if SIMULATED[provider].model.capabilities.truncate:
             assert WORDS.startswith(said[0])
             assert len(said[0]) < 0.4 * len(WORDS)  # 1.2 s of 6 s, and the words that run ahead
 
