@@ -3,11 +3,13 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
 
 from realtime_actors.actors import Ref, Runtime, open_runtime
+from realtime_actors.agents import Tool
 from realtime_actors.audio import read_wav, write_wav
 from realtime_actors.cli.servers.demo_tools import DEMO_TOOLS
 from realtime_actors.cli.servers.gateway import Agents
@@ -15,8 +17,35 @@ from realtime_actors.gateway import Gateway, GatewaySettings, GatewayStatus, Get
 from realtime_actors.providers import OpenAIRealtimeModel, ServerVAD, TurnDetection
 from realtime_actors.simulators import Brain, OpenAISimulator
 from realtime_actors.simulators.speech import SpeechBrain
+from realtime_actors.transports import WebSocket
 
 DATA = Path(__file__).parent.parent / "data"
+
+
+@attrs.define(eq=False, kw_only=True)
+class Droppable(OpenAISimulator):
+    """Loses its connections when it is told to, and answers no new one until it may."""
+
+    _open_scopes: list[trio.CancelScope] = attrs.field(factory=list[trio.CancelScope])
+    _may: trio.Event = attrs.field(factory=trio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self._may.set()
+
+    def drop(self) -> None:
+        self._may = trio.Event()
+        for scope in self._open_scopes:
+            scope.cancel()
+        self._open_scopes.clear()
+
+    def go_on(self) -> None:
+        self._may.set()
+
+    async def converse(self, websocket: WebSocket, session: Any) -> None:
+        with trio.CancelScope() as scope:
+            self._open_scopes.append(scope)
+            await self._may.wait()
+            await super().converse(websocket, session)
 
 
 @attrs.define
@@ -57,6 +86,7 @@ async def open_demo(
     detection: TurnDetection | None = None,
     providers: Sequence[str] = ("openai",),
     kind: type[OpenAISimulator] = OpenAISimulator,
+    tools: Sequence[Tool] = DEMO_TOOLS,
 ) -> AsyncGenerator[Demo]:
     """A demo with local speech, or with another brain."""
     brain = SpeechBrain() if brain is None else brain
@@ -73,7 +103,7 @@ async def open_demo(
         )
         async with open_runtime() as runtime:
             models = {name: attrs.evolve(model, model_name=f"gpt-realtime-{name}") for name in providers}
-            demo = Demo(runtime, simulator, Agents(models, "Friday", "Be brief.", DEMO_TOOLS), settings)
+            demo = Demo(runtime, simulator, Agents(models, "Friday", "Be brief.", tools), settings)
             await demo.start_gateway()
             yield demo
         nursery.cancel_scope.cancel()

@@ -8,6 +8,8 @@ import attrs
 from chromium import Browser, Tab, fake_microphone, open_chromium
 from demo_stack import Demo, open_demo, write_speech
 
+from realtime_actors.agents import Tool
+from realtime_actors.cli.servers.demo_tools import DEMO_TOOLS
 from realtime_actors.simulators import Brain, OpenAISimulator
 
 EAR = """
@@ -69,6 +71,7 @@ async def talk(
     complaints: bool = False,
     providers: Sequence[str] = ("openai",),
     kind: type[OpenAISimulator] = OpenAISimulator,
+    tools: Sequence[Tool] = DEMO_TOOLS,
 ) -> AsyncGenerator[Talk]:
     """The page, open and ready; its microphone says `speech` (see `write_speech`) when it is switched on.
 
@@ -77,7 +80,7 @@ async def talk(
     if flags is None:
         flags = fake_microphone(write_speech(directory / "speech.wav", *speech) if speech else None)
     async with (
-        open_demo(brain, token=token, key=key, providers=providers, kind=kind) as demo,
+        open_demo(brain, token=token, key=key, providers=providers, kind=kind, tools=tools) as demo,
         open_chromium(directory / "profile", *flags) as browser,
     ):
         tab = await browser.open(demo.url)

@@ -100,7 +100,9 @@ async def test_a_conversation(tmp_path: Path, wire: str) -> None:
         )
         expected = ScriptedBrain().audio("Hello Ann.", 24000)
         assert base64.b64decode(audio) == expected
-        assert stop == {"id": stop["id"], "playedMs": round(len(expected) / 48), "flushed": False}
+        ms = round(len(expected) / 48)
+        assert [{**item, "item": ""} for item in stop.pop("items")] == [{"item": "", "playedMs": ms, "receivedMs": ms}]
+        assert stop == {"id": stop["id"], "playedMs": ms, "flushed": False}
         assert not await tab.evaluate("conversation.isReplying")
         assert tab.complaints == []
 
@@ -209,9 +211,10 @@ async def test_hold(tmp_path: Path) -> None:
         await tab.evaluate("player.hold(); player.finish('a'); player.finish('b'); player.resume(); null")
         await tab.until("stops.length === 2")
         ms = len(base64.b64decode(pcm)) / 48
+        whole = [{"item": "", "playedMs": round(ms), "receivedMs": round(ms)}]
         assert await tab.evaluate("stops") == [
-            {"id": "a", "playedMs": round(ms), "flushed": False},
-            {"id": "b", "playedMs": round(ms), "flushed": False},
+            {"id": "a", "playedMs": round(ms), "flushed": False, "items": whole},
+            {"id": "b", "playedMs": round(ms), "flushed": False, "items": whole},
         ]
         sounded, gaps = await silences(tab)
         assert abs(sounded - 2 * ms) < 4 * 30  # each time it begins again 20 ms later; what fades out is said again
@@ -222,6 +225,9 @@ async def test_hold(tmp_path: Path) -> None:
         await tab.evaluate("player.hold(); player.flush(); null")
         assert not await tab.evaluate("player.isHeld || player.isSpeaking || Math.round(player.queuedMs)")
         assert await tab.evaluate(f"stops[2].flushed && stops[2].playedMs < {5 * ms}")
+        (item,) = await tab.evaluate("stops[2].items")
+        assert abs(item["receivedMs"] - 5 * ms) <= 1
+        assert abs(item["playedMs"] - await tab.evaluate("stops[2].playedMs")) <= 1
 
 
 async def test_a_false_start(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from demo_stack import Droppable
 from talking import EAR, PROBLEM, READY, SPEAKING, talk
 
 from realtime_actors.simulators import Endless, Reply, Say, ScriptedBrain
 
 pytestmark = pytest.mark.page
 
+NOTES = "[...document.querySelectorAll('.note')].map((each) => each.textContent)"
+STORY = "Once upon a time there was a king who had three daughters, and each of them was as fair as the day."
 TOKEN = "s3cret/with=odd (chars)"
 
 
@@ -30,13 +33,45 @@ async def test_lost_and_found(tmp_path: Path) -> None:
         await talking.demo.start_gateway()
         await tab.until(READY)
         assert await tab.evaluate("document.querySelector('#problem').hidden")
-        notes = await tab.evaluate("[...document.querySelectorAll('.note')].map((each) => each.textContent)")
-        assert "does not remember" in notes[-1]
+        (note,) = await tab.evaluate(NOTES)
+        assert "does not remember" in note
         assert await tab.evaluate("realtime.client.sessionId") == session
         await tab.press("Enter")
         await tab.until("document.querySelectorAll('.turn.agent').length === 2")
         await tab.until("stops.length && !stops.at(-1).flushed && !realtime.player.isSpeaking")
         assert (await talking.words("agent"))[1] == "Here again."
+
+
+async def test_a_model_that_is_lost_for_a_while(tmp_path: Path) -> None:
+    """The page says so, and what the model remembers; what is said meanwhile is heard when it is there again."""
+    brain = ScriptedBrain(
+        replies=[Reply([Say(STORY)], when="story"), Reply([Say("It is noon.")], knows="story")],
+        transcripts=["what time is it"],
+    )
+    async with talk(tmp_path, 0.3, "time", 20.0, brain=brain, kind=Droppable) as talking:
+        tab, simulator = talking.tab, talking.demo.simulator
+        assert isinstance(simulator, Droppable)
+        await talking.type("Tell me a story.")
+        await tab.until(SPEAKING)
+        simulator.drop()
+        await tab.until("document.querySelector('#connection-words').textContent === 'Reconnecting …'")
+        assert await tab.evaluate(NOTES) == ["The connection to the model is lost. Reconnecting …"]
+        facts = await tab.evaluate("document.querySelector('.turn.agent .facts').textContent")
+        assert "cut short: the model was lost" in facts
+        await tab.evaluate("realtime.player.flush(); null")  # what was made is heard to its end otherwise
+        await tab.click("#microphone")
+        await tab.until("realtime.microphone.lastLoud && performance.now() - realtime.microphone.lastLoud > 600")
+        assert await tab.evaluate("document.querySelector('#activity').textContent") == (
+            "Listening: it is kept for the model"
+        )
+        simulator.go_on()
+        await tab.until(READY)
+        (note,) = await tab.evaluate(NOTES)
+        assert note.startswith("The model is connected again after ")
+        assert note.endswith("It remembers all of the conversation.")
+        await tab.until("document.querySelectorAll('.turn.user .words')[1].textContent === 'what time is it'")
+        await tab.until("document.querySelectorAll('.turn.agent .words')[1].textContent === 'It is noon.'")
+        assert await tab.evaluate("document.querySelectorAll('.note.error').length") == 0
 
 
 async def test_connecting_at_once(tmp_path: Path) -> None:

@@ -72,6 +72,14 @@ HEAR_ERRORS = """
 """
 
 
+CUT = """(() => {
+  const turn = document.querySelector(".turn.agent");
+  const unheard = turn.querySelector("del").textContent;
+  const words = turn.querySelector(".words").textContent;
+  return [words.slice(0, words.length - unheard.length), unheard, turn.querySelector(".facts").textContent];
+})()"""
+
+
 async def test_a_reply_that_came_faster_than_it_is_played(tmp_path: Path) -> None:
     """The provider ended it long ago; the button interrupts it after some seconds."""
     brain = ScriptedBrain(replies=[Reply([Say(WORDS)]), Reply([Say("All right.")])])
@@ -92,6 +100,13 @@ async def test_a_reply_that_came_faster_than_it_is_played(tmp_path: Path) -> Non
         await tab.until("stops.length === 2 && !stops[1].flushed")
         [said] = [turn.text for turn in brain.heard if turn.role == "assistant"]
         assert 0.4 < len(said) / len(WORDS) < 0.7
+        heard, unheard, facts = await tab.evaluate(CUT)
+        assert heard + unheard == WORDS or unheard.endswith(" …")
+        assert abs(len(heard) - len(said)) < 15, "what the page shows as heard is what the model remembers"
+        assert unheard.strip()
+        assert f"interrupted at {await played_ms(talking) / 1000:.1f} s" in facts
+        style = "getComputedStyle(document.querySelector('.turn.agent del')).textDecorationLine"
+        assert await tab.evaluate(style) == "line-through"
         last = await tab.until("positions.at(-1).playing === false && positions.at(-1)")
         assert last["played_ms"] == 600  # all of "All right."
 

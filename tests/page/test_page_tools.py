@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 from talking import Talk, talk
 
+from realtime_actors.agents import tool
 from realtime_actors.simulators import Call, Reply, Say, ScriptedBrain
 
 pytestmark = pytest.mark.page
 
 CARD = "document.querySelector('.approval')"
 RESULT = "document.querySelector('.tool .result').textContent"
+OUTCOME = "document.querySelector('.tool .outcome').textContent"
 
 
 def taxi(to: str = "the station") -> ScriptedBrain:
@@ -28,9 +30,8 @@ async def test_a_call_waits_for_a_click_and_shows_how_far_it_has_come(tmp_path: 
         tab = talking.tab
         await ask(talking)
         assert await tab.evaluate(f"{CARD}.querySelector('.question').textContent") == "Allow order_taxi to run?"
-        assert await tab.evaluate("document.querySelector('.tool .call').textContent") == (
-            'order_taxi(to: "the station")'
-        )
+        shown = "[...document.querySelectorAll('.approval :is(dt, dd)')].map((each) => each.textContent)"
+        assert await tab.evaluate(shown) == ["to", "the station"]
         assert await tab.evaluate(f"{CARD}.querySelector('.left').textContent") in ("60 s left", "59 s left")
         await tab.screenshot(tmp_path / "approval.png")
         await tab.click(".approval .primary")
@@ -38,6 +39,7 @@ async def test_a_call_waits_for_a_click_and_shows_how_far_it_has_come(tmp_path: 
         await tab.screenshot(tmp_path / "progress.png")
         assert await tab.evaluate(f"{CARD} === null")
         await tab.until(f"{RESULT}.includes('comes in five minutes')")
+        assert await tab.evaluate(OUTCOME) == "Approved"
         assert await tab.evaluate("document.querySelector('.tool progress') === null")
         await tab.until("stops.length === 1")
         assert await talking.words("agent") == ["Done."]
@@ -55,14 +57,51 @@ async def test_by_keyboard(tmp_path: Path) -> None:
         await tab.press("Tab")
         assert await tab.evaluate("document.activeElement.textContent") == "Approve"
         await tab.press("Tab")
+        assert await tab.evaluate("document.activeElement.placeholder") == "Why not? (optional)"
+        await tab.press("Tab")
         assert await tab.evaluate("document.activeElement.textContent") == "Decline"
         tree = await tab.call("Accessibility.getFullAXTree")
         groups = [node["name"]["value"] for node in tree["nodes"] if node.get("role", {}).get("value") == "group"]
         assert "Allow order_taxi to run?" in groups
         await tab.press("Enter")
-        await tab.until(f"{RESULT}.includes('the user declined it')")
+        await tab.until(f"{OUTCOME} === 'Declined'")
         assert await tab.evaluate("document.activeElement.className") == "tool"
         assert await tab.evaluate(f"{CARD} === null")
+
+
+async def test_a_reason_for_a_no_is_told_to_the_model(tmp_path: Path) -> None:
+    """Enter in its field declines; afterwards one sees that, and why, instead of a question."""
+    brain = taxi()
+    async with talk(tmp_path, brain=brain) as talking:
+        tab = talking.tab
+        await ask(talking)
+        await tab.click(".approval .reason")
+        await tab.write("too far, I walk")
+        await tab.press("Enter")
+        await tab.until(f"{OUTCOME} === 'Declined: too far, I walk' && {CARD} === null")
+        assert await tab.evaluate("document.querySelector('.tool').innerText.split('\\n').length") == 2
+        await tab.until("stops.length === 1")
+        assert [turn.text for turn in brain.heard if turn.role == "tool"] == [
+            "This call was not carried out: the user declined it: too far, I walk"
+        ]
+
+
+@tool(needs_approval=True, approval_timeout=1)
+def sell_house() -> str:
+    """Sell the house."""
+    raise AssertionError("it was not allowed")
+
+
+async def test_a_question_that_nobody_answers(tmp_path: Path) -> None:
+    """It says so when its time is over, to those who listen to the page as well."""
+    brain = ScriptedBrain(replies=[Reply([Call("sell_house", "{}")], when="sell"), Reply([Say("I kept it.")])])
+    async with talk(tmp_path, brain=brain, tools=[sell_house]) as talking:
+        tab = talking.tab
+        await talking.type("Sell it.")
+        await tab.until(CARD)
+        await tab.until(f"{OUTCOME} === 'Not answered within 1 s, so it did not run' && {CARD} === null")
+        assert "Not answered" in await tab.evaluate("document.querySelector('#announcements').textContent")
+        assert not await tab.evaluate("document.querySelector('.tool .result').checkVisibility()")
 
 
 async def test_an_interruption_takes_the_question_away(tmp_path: Path) -> None:

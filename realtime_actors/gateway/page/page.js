@@ -1,11 +1,14 @@
 /** The gateway's page: shows a Conversation. What talks to the gateway is in realtime.js, pictures in pictures.js. */
 
 import { Conversation, MicrophoneError, RealtimeClient } from "./realtime.js";
+import { Connection, offerProviders, problem } from "./connection.js";
 import { EventPanel } from "./event-panel.js";
 import { openCamera, readPicture, takePicture } from "./pictures.js";
 import { Transcript } from "./transcript.js";
 
 const $ = (id) => document.getElementById(id);
+/** Why replies fail when the agent loses its model for a while. */
+const CONNECTION_REASONS = new Set(["connection_lost", "session_expired", "model_silent"]);
 const TOKEN_KEY = "realtime-actors.token"; // in this tab's sessionStorage, and nowhere else
 
 const client = new RealtimeClient({
@@ -17,70 +20,15 @@ const { microphone, player } = conversation;
 const transcript = new Transcript($("log"), $("conversation"), $("announcements"));
 const events = new EventPanel(client);
 let agentName = "";
+let isSpoken = false; // the agent speaks: words of which there is no sound are words that nobody has heard
 
 // -- the connection
 
-const STATE_WORDS = {
-  idle: "Not connected",
-  connecting: "Connecting …",
-  starting: "Getting ready …",
-  ready: "Ready",
-  ended: "Session ended",
-  waiting: "Connection lost",
-  refused: "Refused",
-};
-const END_WORDS = {
-  server_stopped: "The gateway is being stopped.",
-  agent_ended: "The agent has ended.",
-  client_ended: "The session was ended.",
-};
-const REFUSAL_WORDS = {
-  4401: "The gateway wants a token.",
-  4409: "Another frontend has this session: close that one, then connect again.",
-};
-let wasReady = false;
-
-client.on("state", ({ state, code, reason }) => {
-  $("connection").dataset.state = state;
-  $("connection-words").textContent = STATE_WORDS[state];
-  $("connect").hidden = !["waiting", "refused", "ended", "idle"].includes(state);
-  $("connect").textContent = state === "ended" ? "Start again" : "Connect";
-  if (state === "ready" && wasReady) transcript.note("Connected again. The agent is a new one and does not remember.");
-  if (state === "ready") {
-    wasReady = true;
-    hideProblem();
-  }
-  if (state === "waiting") {
-    transcript.close();
-    showProblem(reason ? `The connection is lost (${reason}). Trying again.` : "The connection is lost. Trying again.");
-  }
-  if (state === "ended") {
-    transcript.close();
-    if (END_WORDS[reason]) transcript.note(END_WORDS[reason]);
-  }
-  if (state === "refused") {
-    showProblem(REFUSAL_WORDS[code] ?? `The gateway has refused the connection: ${reason || `code ${code}`}.`);
-    if (code === 4401) askForToken();
-  }
-  showActivity();
+const connection = new Connection({ client, transcript, onchange: () => showActivity(), askForToken });
+offerProviders((name) => {
+  client.config = { ...client.config, model_provider: name };
+  connection.startAnew();
 });
-
-$("connect").onclick = () => (client.state === "ended" ? client.createSession() : client.connect());
-globalThis.addEventListener("online", () => client.state === "waiting" && client.connect());
-
-/** Where the gateway has models of several providers, one may be chosen: the session begins anew with it. */
-async function offerProviders() {
-  const answer = await fetch("healthz").catch(() => null);
-  const { providers = [] } = answer?.ok ? await answer.json() : {};
-  const select = $("provider");
-  select.replaceChildren(...providers.map((name) => new Option(name)));
-  select.hidden = providers.length < 2;
-  select.onchange = () => {
-    client.config = { ...client.config, model_provider: select.value };
-    wasReady = false;
-    client.connect();
-  };
-}
 
 function askForToken() {
   const isRetry = client.token !== "";
@@ -98,7 +46,7 @@ $("token-dialog").querySelector("form").onsubmit = (submitted) => {
   $("token").value = "";
   sessionStorage.setItem(TOKEN_KEY, client.token);
   $("token-dialog").close();
-  hideProblem();
+  problem.hide();
   client.connect();
 };
 
@@ -114,61 +62,57 @@ client.on("agent_input_transcription_delta", ({ item_id, delta }) => said(transc
 client.on("agent_input_transcription_done", ({ item_id, transcript: words }) =>
   said(transcript.user(item_id).complete(words || "(not understood)")),
 );
-client.on("agent_response_audio_transcript_delta", (event) => said(agentTurn(event).append(event.delta)));
+client.on("agent_response_audio_transcript_delta", (event) => said(agentTurn(event).append(event.delta, event.item_id)));
 client.on("agent_response_audio_transcript_done", (event) => {
-  if (event.transcript) agentTurn(event).complete(event.transcript);
+  if (event.transcript) agentTurn(event).whole(event.transcript, event.item_id);
 });
-client.on("agent_response_audio_delta", (event) => agentTurn(event));
+client.on("agent_response_audio_delta", (event) => {
+  agentTurn(event).hasSound = isSpoken = true;
+});
 client.on("agent_response_created", () => showActivity());
 client.on("agent_response_done", ({ response_id, metadata }) => {
   const turn = transcript.find(response_id);
-  turn?.complete();
-  if (metadata?.status === "cancelled") turn?.interrupted();
-  if (metadata?.status === "incomplete") turn?.fact("cut short");
-  if (metadata?.status === "failed") turn?.fact("failed");
+  if (turn) ended(turn, metadata ?? {});
   showActivity();
 });
 client.on("agent_response_tool_use_done", ({ tool_use }) => said(transcript.tool(tool_use)));
 client.on("agent_tool_approval_requested", ({ tool_use, timeout }) => {
-  transcript.toolApproval(tool_use, timeout, (approved) => {
-    const isSent = client.sendToolApproval(tool_use.id, approved);
-    if (!isSent) showProblem("There is no connection: your answer was not sent.");
+  transcript.toolApproval(tool_use, timeout, (approved, reason) => {
+    const isSent = client.sendToolApproval(tool_use.id, approved, reason);
+    if (!isSent) problem.show("There is no connection: your answer was not sent.");
     return isSent;
   });
 });
 client.on("agent_response_tool_progress", (progress) => transcript.toolProgress(progress));
 client.on("agent_response_tool_result", ({ tool_result }) => transcript.toolResult(tool_result));
-client.on("server_session_updated", ({ metadata }) => {
-  if (metadata?.connection !== "restored") return;
-  const memory = {
-    none: " It does not remember what was said before.",
-    partial: " It may not remember all that was said before.",
-  }[metadata.state_restored] ?? "";
-  transcript.note(`The model is connected again.${memory}`);
-});
-client.on("agent_error", ({ message, code }) => {
-  transcript.note(message || `An error without words: ${code || "no code"}.`, "error");
-});
 client.on("invalid", (error) => transcript.note(`A message could not be read: ${error.message}`, "error"));
 client.on("dropped", (count) => {
-  if (count % 50 === 1) showProblem("The network is too slow: some of your speech is not sent.");
+  if (count % 50 === 1) problem.show("The network is too slow: some of your speech is not sent.");
 });
 conversation.on("latency", ({ responseId, ms, after }) => {
   const since = after === "speech" ? "the end of your speech" : "sending";
-  agentTurn({ response_id: responseId }).fact(`after ${(ms / 1000).toFixed(2)} s`, `From ${since} to the first sound`);
+  agentTurn({ response_id: responseId }).fact(`after ${(ms / 1000).toFixed(2)} s`, { title: `From ${since} to the first sound` });
   events.latency(ms);
 });
 player.on("start", ({ id }) => transcript.find(id)?.speaking(true));
-player.on("stop", ({ id, playedMs, flushed }) => {
+player.on("stop", ({ id, flushed, items }) => {
   const turn = transcript.find(id);
   turn?.speaking(false);
-  if (flushed) turn?.interrupted(playedMs);
+  if (flushed) turn?.cut(items);
   showActivity();
 });
 player.on("speaking", showActivity);
 
 function agentTurn({ response_id, agent_name }) {
   return transcript.agent(response_id, agent_name || agentName);
+}
+
+function ended(turn, { status, reason }) {
+  turn.complete();
+  if (status === "cancelled" && isSpoken && !turn.hasSound) turn.cut([]);
+  if (status === "cancelled") turn.interrupted();
+  if (status === "incomplete") turn.broken("cut short");
+  if (status === "failed") turn.broken(CONNECTION_REASONS.has(reason) ? "cut short: the model was lost" : "failed");
 }
 
 /** There is a conversation now: the welcome goes. */
@@ -191,7 +135,7 @@ for (const example of $("examples").querySelectorAll("button")) {
 
 function sayText(words) {
   if (!conversation.say(words)) {
-    showProblem("There is no connection: your message was not sent. It is kept here.");
+    problem.show("There is no connection: your message was not sent. It is kept here.");
     return false;
   }
   said(transcript.user(`text-${crypto.getRandomValues(new Uint32Array(1))}`).complete(words));
@@ -204,16 +148,16 @@ $("microphone").onclick = async () => {
     showMicrophone();
     return;
   }
-  hideProblem();
+  problem.hide();
   $("microphone").setAttribute("aria-busy", "true");
   try {
     await conversation.listen(() => {
-      showProblem("The microphone is gone. You can type instead.");
+      problem.show("The microphone is gone. You can type instead.");
       showMicrophone();
     });
   } catch (error) {
     if (!(error instanceof MicrophoneError)) throw error;
-    showProblem(`${error.message} You can type instead.`);
+    problem.show(`${error.message} You can type instead.`);
   } finally {
     $("microphone").removeAttribute("aria-busy");
     showMicrophone();
@@ -250,22 +194,17 @@ for (const gesture of ["pointerdown", "keydown"]) {
 function showActivity() {
   $("interrupt").setAttribute("aria-disabled", String(!conversation.isReplying));
   $("unlock").hidden = !(player.isLocked && player.isSpeaking);
-  const microphoneWords = microphone.isOn ? "Listening" : "Microphone off";
-  $("activity").textContent = player.isSpeaking ? `${agentName || "The agent"} is speaking` : microphoneWords;
+  $("activity").textContent = player.isSpeaking ? `${agentName || "The agent"} is speaking` : microphoneWords();
 }
 
-function showProblem(words) {
-  const shown = $("problem").querySelector("p");
-  if ($("problem").hidden || shown.textContent !== words) shown.textContent = words; // an alert is read out when it is set
-  $("problem").hidden = false;
-}
-
-function hideProblem() {
-  $("problem").hidden = true;
+function microphoneWords() {
+  if (!microphone.isOn) return "Microphone off";
+  if (connection.isWhole) return "Listening";
+  return connection.isKept ? "Listening: it is kept for the model" : "Not heard: there is no connection";
 }
 
 $("problem").querySelector("button").onclick = () => {
-  hideProblem();
+  problem.hide();
   $("text").focus();
 };
 
@@ -282,7 +221,7 @@ $("camera").onclick = async () => {
     await openCamera($("viewfinder"));
     $("camera-dialog").showModal();
   } catch (error) {
-    showProblem(error.message);
+    problem.show(error.message);
   }
 };
 $("camera-dialog").querySelector("form").onsubmit = async (submitted) => {
@@ -306,15 +245,14 @@ async function showPicture(promise) {
     said(transcript.picture(jpeg));
     showProblemIfAny();
   } catch (error) {
-    showProblem(error.message);
+    problem.show(error.message);
   }
 }
 
 function showProblemIfAny() {
-  if (client.state === "ready") hideProblem();
+  if (client.state === "ready") problem.hide();
 }
 
 /** For the browser's console, and for tests. */
 globalThis.realtime = { client, conversation, microphone, player };
 client.connect();
-offerProviders();

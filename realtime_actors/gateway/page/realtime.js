@@ -394,14 +394,14 @@ export class Microphone {
  * Plays replies one after another, each without gaps, and is silent at once when told so: for good, or for a while.
  *
  * Little is handed to the audio thread ahead; the rest waits here. Events for `on`: `"start"` with `{id, at}` when a
- * reply's first sound leaves the speaker (`performance.now()`), `"stop"` with `{id, playedMs, flushed}`, `"speaking"`
- * with true or false, and `"position"` with `{id, item, playedMs, playing}`: so much of an item has left the speaker, and
+ * reply's first sound leaves the speaker (`performance.now()`), `"stop"` with `{id, playedMs, flushed, items}`, where
+ * `items` are `{item, playedMs, receivedMs}` of each of its items that had sound, `"speaking"` with true or false, and `"position"` with `{id, item, playedMs, playing}`: so much of an item has left the speaker, and
  * it goes on from there or not. It comes a few times a second, and when the item is over, flushed, held or resumed.
  */
 export class Player extends Emitter {
   #context = null;
   #out = null;
-  #replies = []; // {id, pieces: [{buffer, skip, entry}], ended, playedMs, started, announced}; skip in seconds
+  #replies = []; // {id, pieces: [{buffer, skip, entry}], entries, ended, playedMs, started, announced}; skip in seconds
   #playing = new Set(); // {reply, piece, source, gain, from, to} in the context's seconds
   #items = []; // {id, item, ms, heardMs, parts, told}: what there is of each item, until it has been heard
   #reporting = 0; // timer
@@ -456,13 +456,14 @@ export class Player extends Emitter {
     for (let i = 0; i < count; i++) samples[i] = view.getInt16(2 * i, true) / 32_768;
     let reply = this.#replies.find((each) => each.id === id);
     if (!reply) {
-      reply = { id, pieces: [], ended: false, playedMs: 0, started: false, announced: false };
+      reply = { id, pieces: [], entries: [], ended: false, playedMs: 0, started: false, announced: false };
       this.#replies.push(reply);
     }
     let entry = this.#items.find((each) => each.id === id && each.item === item);
     if (!entry) {
       entry = { id, item, ms: 0, heardMs: 0, parts: [], told: "" };
       this.#items.push(entry);
+      reply.entries.push(entry);
     }
     entry.ms += ms;
     reply.pieces.push({ buffer, skip: 0, entry });
@@ -670,7 +671,12 @@ export class Player extends Emitter {
 
   #close(reply, flushed) {
     this.#replies.splice(this.#replies.indexOf(reply), 1);
-    this.emit("stop", { id: reply.id, playedMs: Math.round(reply.playedMs), flushed });
+    const items = reply.entries.map((entry) => ({
+      item: entry.item,
+      playedMs: flushed ? Math.round(this.#heardMs(entry, Infinity)) : Math.round(entry.ms),
+      receivedMs: Math.round(entry.ms),
+    }));
+    this.emit("stop", { id: reply.id, playedMs: Math.round(reply.playedMs), flushed, items });
   }
 }
 

@@ -1,67 +1,9 @@
 /** The conversation on the page: turns of both sides, tool calls, notes. */
 
 import { ToolCall } from "./tool-call.js";
+import { Turn } from "./turn.js";
 
 const MOST_ENTRIES = 300;
-
-/** One turn of the user or of an agent. */
-class Turn {
-  #facts = new Set();
-
-  constructor(transcript, entry) {
-    this.transcript = transcript;
-    this.entry = entry;
-    this.words = entry.querySelector(".words");
-    this.isComplete = false;
-  }
-
-  append(text) {
-    if (this.isComplete) return this;
-    this.#begin();
-    this.words.append(text);
-    this.transcript.follow();
-    return this;
-  }
-
-  /** All its words are there; without `text` they are those so far. */
-  complete(text) {
-    if (text !== undefined) {
-      this.#begin();
-      this.words.textContent = text;
-    }
-    if (!this.isComplete && this.words.textContent && !this.words.classList.contains("pending")) {
-      this.isComplete = true;
-      this.transcript.announce(`${this.entry.querySelector(".who").textContent}: ${this.words.textContent}`);
-    }
-    this.transcript.follow();
-    return this;
-  }
-
-  fact(text, title = "") {
-    if (this.#facts.has(text)) return;
-    const facts = this.entry.querySelector(".facts");
-    facts.append(this.#facts.size > 0 ? " · " : "", Object.assign(document.createElement("span"), { textContent: text, title }));
-    this.#facts.add(text);
-    this.transcript.follow();
-  }
-
-  /** `ms` is how much of it was heard; it may be told again without. */
-  interrupted(ms) {
-    this.complete();
-    const isTold = [...this.#facts].some((fact) => fact.startsWith("interrupted"));
-    if (!isTold) this.fact(ms ? `interrupted at ${(ms / 1000).toFixed(1)} s` : "interrupted");
-  }
-
-  speaking(isSpeaking) {
-    this.entry.classList.toggle("speaking", isSpeaking);
-  }
-
-  #begin() {
-    if (!this.words.classList.contains("pending")) return;
-    this.words.classList.remove("pending");
-    this.words.textContent = "";
-  }
-}
 
 export class Transcript {
   #turns = new Map();
@@ -74,6 +16,7 @@ export class Transcript {
     scroller.addEventListener("scroll", () => {
       this.#isFollowing = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
     });
+    new ResizeObserver(() => this.follow()).observe(scroller); // a phone's keyboard comes up, or it is turned
   }
 
   /** The user's turn with this id. One that was spoken is there before its words are. */
@@ -113,6 +56,7 @@ export class Transcript {
   toolApproval(use, seconds, answer) {
     const call = this.#calls.get(use.id) ?? this.tool(use);
     call.ask(seconds, answer);
+    call.onsettled = (outcome) => this.announce(`${use.name}: ${outcome}`);
     this.announce(`${call.words} waits to be approved or declined.`);
     this.follow();
   }
@@ -131,11 +75,17 @@ export class Transcript {
     this.follow();
   }
 
+  /** A line that nobody says; `change` of what is returned gives it other words. */
   note(words, kind = "") {
-    const entry = this.#add(`note ${kind}`);
-    entry.textContent = words;
-    this.announce(words);
-    this.follow();
+    const entry = this.#add("note");
+    const change = (words, kind = "") => {
+      entry.className = `note ${kind}`;
+      entry.textContent = words;
+      this.announce(words);
+      this.follow();
+    };
+    change(words, kind);
+    return { change };
   }
 
   /** Nothing more comes of what is unfinished. */
