@@ -1,7 +1,7 @@
 """The actor kernel: actors, refs, mailboxes, supervision and a bus, on Trio. It knows nothing of voice."""
 
 from .actor import Actor, Child, Context, Supervisor
-from .bus import Bus, BusOverflow, RefSubscription, Subscription, SubscriptionStatistics
+from .bus import Bus, BusOverflow, RefSubscription, Subscriber, Subscription, SubscriptionStatistics
 from .errors import (
     ActorCrashed,
     ActorError,
@@ -80,6 +80,7 @@ __all__ = [
     "Runtime",
     "StopReason",
     "Strategy",
+    "Subscriber",
     "Subscription",
     "SubscriptionOverflow",
     "SubscriptionStatistics",

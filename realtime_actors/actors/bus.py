@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import attrs
 import trio
@@ -20,7 +20,7 @@ from .signals import Lost
 if TYPE_CHECKING:
     from .ref import Ref
 
-__all__ = ["Bus", "BusOverflow", "RefSubscription", "Subscription", "SubscriptionStatistics"]
+__all__ = ["Bus", "BusOverflow", "RefSubscription", "Subscriber", "Subscription", "SubscriptionStatistics"]
 
 log = logging.getLogger("realtime_actors.actors")
 
@@ -237,17 +237,34 @@ class RefSubscription:
         self._bus.remove(self)
 
 
-_Subscriber = Subscription | RefSubscription
+class Subscriber(Protocol):
+    """Whoever is given what is published, by `Bus.add`: a `Subscription` reads it, a `RefSubscription` tells it.
+
+    One of your own must be quick, and hashable by identity: it is called in the middle of `publish`.
+    """
+
+    @property
+    def pattern(self) -> str:
+        """The topics it is for."""
+        ...
+
+    def offer(self, message: Any, group: Hashable) -> None:
+        """Take a message, and the group by which it may be taken back."""
+        ...
+
+    def discard(self, group: Hashable) -> None:
+        """What was offered with this group is of no use any more."""
+        ...
 
 
 @attrs.define(eq=False)
 class _Node:
     """A word of the patterns subscribed to: those who end with it, and what follows it."""
 
-    here: dict[_Subscriber, None] = attrs.field(factory=dict[_Subscriber, None])
+    here: dict[Subscriber, None] = attrs.field(factory=dict[Subscriber, None])
     words: dict[str, _Node] = attrs.field(factory=dict[str, "_Node"])
 
-    def matching(self, words: list[str], index: int) -> Iterator[_Subscriber]:
+    def matching(self, words: list[str], index: int) -> Iterator[Subscriber]:
         if index == len(words):
             yield from self.here
             return
@@ -257,7 +274,7 @@ class _Node:
             if (node := self.words.get(word)) is not None:
                 yield from node.matching(words, index + 1)
 
-    def remove(self, words: list[str], subscriber: _Subscriber) -> bool:
+    def remove(self, words: list[str], subscriber: Subscriber) -> bool:
         """Returns whether nothing is left of this node."""
         if not words:
             self.here.pop(subscriber, None)
@@ -277,7 +294,7 @@ class Bus:
     thread: int = attrs.field(init=False, factory=get_ident)
     """The runtime's."""
     _root: _Node = attrs.field(init=False, factory=_Node)
-    _cache: dict[str, tuple[_Subscriber, ...]] = attrs.field(init=False, factory=dict[str, tuple[_Subscriber, ...]])
+    _cache: dict[str, tuple[Subscriber, ...]] = attrs.field(init=False, factory=dict[str, tuple[Subscriber, ...]])
 
     def publish(self, topic: str, message: Any, group: Hashable = None) -> None:
         """Give `message` to every subscription whose pattern matches. Never waits, never raises for a subscriber.
@@ -330,7 +347,7 @@ class Bus:
         self.add(subscription)
         return subscription
 
-    def add(self, subscriber: _Subscriber) -> None:
+    def add(self, subscriber: Subscriber) -> None:
         """Give a subscriber what is published from now on, until `remove`. `subscribe` does this."""
         pattern = subscriber.pattern
         if not _PATTERN.fullmatch(pattern):
@@ -344,12 +361,12 @@ class Bus:
         node.here[subscriber] = None
         self._cache.clear()
 
-    def remove(self, subscriber: _Subscriber) -> None:
+    def remove(self, subscriber: Subscriber) -> None:
         """Forget a subscriber. Closing a subscription does this."""
         self._root.remove(subscriber.pattern.split("."), subscriber)
         self._cache.clear()
 
-    def _match(self, topic: str) -> tuple[_Subscriber, ...]:
+    def _match(self, topic: str) -> tuple[Subscriber, ...]:
         if not _TOPIC.fullmatch(topic):
             raise InvalidName(f"{topic!r} is no topic: words of letters, digits, _ and - joined by dots")
         if len(self._cache) >= _CACHED_TOPICS:

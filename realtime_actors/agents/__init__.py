@@ -15,7 +15,7 @@ from .errors import (
 from .hearing import Backchannels, HearingStatistics, LocalVAD
 from .listening import GetHearingStatistics
 from .measures import GetTurnStatistics, Percentiles, TurnStatistics
-from .memory import GetHistory, Memory, Summarise
+from .memory import AddText, GetHistory, Memory, Summarise
 from .progress import Progress
 from .reply import GenerateReply, Reply, generate_reply
 from .tool_servers import ToolServerLost, ToolServerUnavailable, mcp_tools
@@ -23,6 +23,7 @@ from .tools import Duplicates, OnInterruption, Tool, ToolOptions, frontend_tool,
 from .watchdog import Patience
 
 __all__ = [
+    "AddText",
     "AgentsError",
     "Backchannels",
     "Change",

@@ -38,7 +38,7 @@ from .from_model import AgentOfModel
 from .hearing import HearingStatistics
 from .link import Link, models_of
 from .listening import GetHearingStatistics, Listening, by_hand
-from .memory import Conversation, GetHistory, Memory
+from .memory import AddText, Conversation, GetHistory, Memory
 from .reply import GenerateReply, Interrupt, Reply
 from .summaries import Summaries
 from .turns import Turns
@@ -174,6 +174,14 @@ class RealtimeAgent(AgentOfModel):
             self._apply(self._turns.want_reply(asked.request))
         else:
             self._replies.ended([asked.request], {"status": "cancelled", "reason": "client_cancelled"})
+
+    @receives
+    def add_text(self, message: AddText) -> None:
+        """Something that the model is to know, and that is not for it to answer now."""
+        if self._model.capabilities.text:
+            self._add(AppendText(new_id(), message.text))
+        else:
+            self._error("unsupported", f"{self._model.model_name} takes no text: speak to it instead")
 
     @receives(lane="control")
     def interrupt(self, message: Interrupt) -> None:

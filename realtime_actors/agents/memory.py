@@ -35,7 +35,7 @@ from realtime_actors.events import (
 from .errors import InvalidMemory
 from .item_text import call_id_of, is_whole, length, shortened, words_up_to
 
-__all__ = ["Conversation", "GetHistory", "Memory", "Seed", "Summarise"]
+__all__ = ["AddText", "Conversation", "GetHistory", "Memory", "Seed", "Summarise"]
 
 Summarise = Callable[[Sequence[HistoryItem]], Awaitable[str]]
 """Makes one text of the oldest items of a conversation."""
@@ -69,6 +69,13 @@ class Memory:
             raise InvalidMemory("Memory.summarise must be an async function of a sequence of items")
         if not self.summary_timeout > 0:
             raise InvalidMemory(f"Memory.summary_timeout must be more than 0 s, not {self.summary_timeout!r:.80}")
+
+
+@attrs.frozen
+class AddText:
+    """Tell an agent this: words for its conversation, as if a user had written them, that ask for no reply."""
+
+    text: str
 
 
 @attrs.frozen

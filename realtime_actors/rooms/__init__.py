@@ -1,18 +1,49 @@
-"""Rooms: several agents and several people in one conversation. So far the parts without I/O."""
+"""Rooms: several agents and several people in one conversation."""
 
+from .base import Moderator
 from .buffers import FRAME_BYTES, FRAME_MS, ROOM_RATE, BufferStatistics, JitterBuffer, Played, PlayoutBuffer
-from .errors import AlreadyInRoom, ChunkTooLong, NotInRoom, RateChanged, RoomsError
+from .errors import (
+    AgentNotReady,
+    AlreadyInRoom,
+    ChunkTooLong,
+    InvalidRoom,
+    NotInRoom,
+    RateChanged,
+    RoomFull,
+    RoomsError,
+    UnknownRoom,
+)
 from .floor import Consult, Floor, FloorEffect, FloorLimits, FloorStatistics, Grant, Interrupt, Outcome
+from .messages import (
+    AddAgent,
+    FromPerson,
+    GetRoom,
+    HandFloor,
+    HandUp,
+    Join,
+    Leave,
+    RemoveAgent,
+    add_agent,
+    join_room,
+    leave_room,
+    remove_agent,
+)
 from .mixer import Frame, Mixer, Source
 from .policies import Addressed, Everyone, Moderated, Policy, RaisedHands, RoundRobin, Said, Situation
+from .room import ChatRoom
+from .settings import Hears, RoomAgent, RoomSettings
+from .topics import people_topic
 
 __all__ = [
     "FRAME_BYTES",
     "FRAME_MS",
     "ROOM_RATE",
+    "AddAgent",
     "Addressed",
+    "AgentNotReady",
     "AlreadyInRoom",
     "BufferStatistics",
+    "ChatRoom",
     "ChunkTooLong",
     "Consult",
     "Everyone",
@@ -21,11 +52,20 @@ __all__ = [
     "FloorLimits",
     "FloorStatistics",
     "Frame",
+    "FromPerson",
+    "GetRoom",
     "Grant",
+    "HandFloor",
+    "HandUp",
+    "Hears",
     "Interrupt",
+    "InvalidRoom",
     "JitterBuffer",
+    "Join",
+    "Leave",
     "Mixer",
     "Moderated",
+    "Moderator",
     "NotInRoom",
     "Outcome",
     "Played",
@@ -33,9 +73,19 @@ __all__ = [
     "Policy",
     "RaisedHands",
     "RateChanged",
+    "RemoveAgent",
+    "RoomAgent",
+    "RoomFull",
+    "RoomSettings",
     "RoomsError",
     "RoundRobin",
     "Said",
     "Situation",
     "Source",
+    "UnknownRoom",
+    "add_agent",
+    "join_room",
+    "leave_room",
+    "people_topic",
+    "remove_agent",
 ]

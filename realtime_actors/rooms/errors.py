@@ -7,12 +7,26 @@
         ├── AlreadyInRoom   a name is used twice in one room
         ├── NotInRoom       nobody of this name is in the room
         ├── RateChanged     audio of another sample rate in the middle of a stream
-        └── ChunkTooLong    a chunk of audio is longer than all that its buffer may hold
+        ├── ChunkTooLong    a chunk of audio is longer than all that its buffer may hold
+        ├── InvalidRoom     a room is set up in a way in which it cannot work
+        ├── RoomFull        no more people, or agents, may be in the room
+        ├── AgentNotReady   an agent of the room was not ready in time
+        └── UnknownRoom     there is no room of this name
 """
 
 from realtime_actors.actors.errors import RealtimeError
 
-__all__ = ["AlreadyInRoom", "ChunkTooLong", "NotInRoom", "RateChanged", "RoomsError"]
+__all__ = [
+    "AgentNotReady",
+    "AlreadyInRoom",
+    "ChunkTooLong",
+    "InvalidRoom",
+    "NotInRoom",
+    "RateChanged",
+    "RoomFull",
+    "RoomsError",
+    "UnknownRoom",
+]
 
 
 class RoomsError(RealtimeError):
@@ -33,3 +47,19 @@ class RateChanged(RoomsError):
 
 class ChunkTooLong(RoomsError):
     """A chunk of audio is longer than all that its buffer may hold, so that there will never be room for it."""
+
+
+class InvalidRoom(RoomsError):
+    """A room is set up in a way in which it cannot work."""
+
+
+class RoomFull(RoomsError):
+    """No more people, or agents, may be in the room."""
+
+
+class AgentNotReady(RoomsError):
+    """An agent of the room was not ready in time."""
+
+
+class UnknownRoom(RoomsError):
+    """There is no room of this name."""

@@ -139,10 +139,14 @@ class _Question:
 
 
 class Floor:
-    """The floor of one room. Who is in it has a name: people and agents share one space of names."""
+    """The floor of one room. Who is in it has a name: people and agents share one space of names.
 
-    def __init__(self, policy: Policy, limits: FloorLimits | None = None) -> None:
+    `needs_words`: agents learn by words only what people say, so these are waited for whatever the policy.
+    """
+
+    def __init__(self, policy: Policy, limits: FloorLimits | None = None, *, needs_words: bool = False) -> None:
         self._policy = policy
+        self._needs_words = needs_words or policy.needs_words
         self._limits = limits or FloorLimits()
         self._people: dict[str, None] = {}
         self._agents: dict[str, str] = {}
@@ -152,6 +156,7 @@ class Floor:
         self._hands: dict[str, None] = {}
         self._round: _Round | None = None
         self._question: _Question | None = None
+        self._handed_to: str | None = None
         self._conversation: deque[Said] = deque(maxlen=MOST_TURNS)
         self._wordless: list[tuple[Said, float]] = []  # turns whose words are waited for, until when
         self._early: dict[str, tuple[str, str]] = {}  # words that came before the end of the turn, with its item
@@ -244,6 +249,8 @@ class Floor:
             del self._agents[who]
             self._hands.pop(who, None)
             self._cut.pop(who, None)
+            if self._handed_to == who:
+                self._handed_to = None
             self._release(who)
         else:
             return []
@@ -278,7 +285,7 @@ class Floor:
         if text is not None and not text.strip():
             return self._decide(now)
         said = self._record(Said(person, text or "", True, now, item))
-        if text is None and self._policy.needs_words:
+        if text is None and self._needs_words:
             self._wordless.append((said, now + self._limits.words))
             self._give_up_words([each for each, _ in self._wordless[:-MOST_TURNS]])
         else:
@@ -368,6 +375,16 @@ class Floor:
     def hand_lowered(self, agent: str) -> None:
         """An agent does not want to speak any more."""
         self._hands.pop(agent, None)
+
+    def handed_over(self, agent: str, now: float) -> list[FloorEffect]:
+        """This agent comes next, whatever the policy says; whoever has the floor finishes first, and people come first.
+
+        It is one of the turns that agents take among themselves, unless it answers a person.
+        """
+        if agent not in self._agents:
+            return []
+        self._handed_to = agent
+        return self._decide(now)
 
     # -- what the moderator and the clock do
 
@@ -465,10 +482,17 @@ class Floor:
 
     def _decide(self, now: float) -> list[FloorEffect]:
         """Ask the policy, if the floor is free and there is somebody to give it to."""
-        candidates = self._candidates()
+        if self._handed_to is not None:
+            self._round = self._round or _Round([], False)
+            self._round.offered.discard(self._handed_to)
         this = self._round
+        candidates = self._candidates()
         if this is None or not candidates or not (this.is_from_person or self._may_go_on(now)):
             return []
+        if self._handed_to in candidates and not self._holds:
+            handed_to, self._handed_to = self._handed_to, None
+            self._question = None
+            return self._grant([handed_to], now)
         if self._question is not None:
             self._question.is_outdated = True
             return []

@@ -146,6 +146,15 @@ class Mixer:
         """
         return level_dbfs(self._voice(source).frame or b"")
 
+    def is_heard(self, source: str) -> bool:
+        """Whether a source was to be heard in the last tick, by those who hear it.
+
+        Raises:
+            NotInRoom: there is no source of this name.
+        """
+        frame = self._voice(source).frame
+        return frame is not None and frame != _SILENCE
+
     def tick(self) -> dict[str, Frame]:
         """Take `FRAME_MS` from each source, and give each listener its frame, by name.
 

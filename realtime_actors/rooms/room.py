@@ -1,0 +1,503 @@
+"""The room: its agents and people, who come and go."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+import attrs
+import trio
+
+from realtime_actors.actors import Backoff, RealtimeError, Ref, Terminated, receives
+from realtime_actors.agents import AddText, RealtimeAgent, Tool, tool
+from realtime_actors.agents.listening import by_hand
+from realtime_actors.audio import AudioError
+from realtime_actors.events import (
+    AgentEnded,
+    AgentInputTranscriptionDone,
+    AgentReady,
+    AgentResponseAudioDelta,
+    AgentResponseCreated,
+    AgentResponseToolUseDone,
+    AgentToolApprovalRequested,
+    ClientAudioAppend,
+    ClientAudioCommit,
+    ClientEvent,
+    ClientImageAppend,
+    ClientPlayoutUpdate,
+    ClientResponseCancel,
+    ClientResponseCreate,
+    ClientRoomMute,
+    ClientSessionCreate,
+    ClientSessionEnd,
+    ClientTextAppend,
+    ClientToolApproval,
+    ClientToolResult,
+    DecodeError,
+    RoomLine,
+    RoomParticipant,
+    RoomParticipantJoined,
+    RoomParticipantLeft,
+    RoomParticipantUpdated,
+    RoomState,
+)
+from realtime_actors.providers import Model
+
+from .base import Person
+from .errors import AgentNotReady, AlreadyInRoom, InvalidRoom, NotInRoom, RoomFull, RoomsError
+from .floor import Floor
+from .member import Member
+from .messages import AddAgent, FromPerson, GetRoom, HandFloor, HandUp, Join, Leave, RemoveAgent
+from .relay import Relay
+from .settings import RoomAgent, as_room_agent, slug
+from .sound import Sound
+from .speaking import SpeakingRoom
+from .transcript import Transcript
+
+__all__ = ["ChatRoom"]
+
+log = logging.getLogger("realtime_actors.rooms")
+
+_HEARD_OF = (
+    AgentReady,
+    AgentEnded,
+    AgentResponseCreated,
+    AgentResponseToolUseDone,
+    AgentToolApprovalRequested,
+    AgentInputTranscriptionDone,
+)
+"""What a room has to know of its agents."""
+
+_MOST_CALLS = 256
+
+INTRODUCTION = (
+    "You are {name}, in a conversation with several people and agents{others}. What others write or say is given to "
+    "you with the name of the speaker before it. Speak as yourself only, never put a name before what you say, and "
+    "be brief: others want to speak, too."
+)
+
+
+@attrs.frozen
+class GoneFor:
+    """A person was away for long enough."""
+
+    person: str
+    since: float
+
+
+@attrs.frozen
+class Lingered:
+    """Nobody has been there for long enough."""
+
+    departures: int
+
+
+@attrs.define(eq=False)
+class ChatRoom(SpeakingRoom):
+    """Several agents and several people in one conversation. `agents` are agents that are not spawned.
+
+    `spawn` returns when all agents are ready, or raises, and then none is running: `AgentNotReady`, `InvalidRoom`,
+    `AlreadyInRoom` (two agents of one name), `TypeError` (something else than an agent). Each agent's id is
+    `<room>-<name>`. What all of them say, and what the room says, is published on `rooms.<room>.<type>`; people come
+    in by `join_room`, and what their frontends say is told to the room as `FromPerson`.
+
+    `policy` says who may speak, within `limits`. `turn_detection` finds people's turns. `moderator` decides where the
+    policy is `Moderated()`: a function, or an agent, which then is in the room without taking part. An agent that
+    crashes is started again and told what was said; the room ends when it is stopped, or as `settings.linger` says.
+    """
+
+    _departures: int = attrs.field(init=False, default=0)
+    _calls: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
+    """Which agent made a call."""
+
+    async def started(self) -> None:
+        """Start all agents, or none."""
+        self._room = self.context.name
+        agents = [as_room_agent(agent) for agent in self.agents]
+        if len(agents) > self.settings.most_agents:
+            raise RoomFull(f"{len(agents)} agents are more than the room takes: RoomSettings(most_agents=…)")
+        hears_words = any(each.hears == "transcripts" for each in agents)
+        self._floor = Floor(self.policy, self.limits, needs_words=hears_words)
+        self._sound = Sound(self.turn_detection)
+        self._transcript = Transcript(self.settings.lines)
+        members = [self._new_member(agent) for agent in agents]
+        failures: list[RoomsError] = []
+        async with trio.open_nursery() as nursery:
+            for member in members:
+                nursery.start_soon(self._start_or_give_up, member, failures, nursery.cancel_scope)
+            if isinstance(self.moderator, RealtimeAgent):
+                nursery.start_soon(self._start_moderator, self.moderator, failures, nursery.cancel_scope)
+        if failures:
+            raise failures[0]
+        self.context.start_soon(self._keep_time)
+
+    async def stopping(self) -> None:
+        """Leave no subscription behind."""
+        for member in self._members.values():
+            self.context.bus.remove(member.relay)
+
+    # -- agents
+
+    def _new_member(self, agent: RoomAgent) -> Member:
+        agent_id = f"{self._room}-{slug(agent.agent.name)}"
+        if agent_id in self._members or any(agent.agent.name == other.name for other in self._members.values()):
+            raise AlreadyInRoom(
+                f"An agent called {agent.agent.name!r} is in the room already: give one of the two another name."
+            )
+        member = self._members[agent_id] = Member(
+            agent_id, agent, Relay(self.context.bus, agent_id, self._room, partial(self._agent_says, agent_id))
+        )
+        self._sound.add_agent(agent_id, agent.model.input_rate if member.hears_audio else None)
+        self.context.bus.add(member.relay)
+        member.subscriptions = [self.context.subscribe(f"agents.{agent_id}.{kind.type}") for kind in _HEARD_OF]
+        return member
+
+    def _forget(self, member: Member) -> None:
+        self._members.pop(member.agent_id, None)
+        self._sound.remove_agent(member.agent_id)
+        self.context.bus.remove(member.relay)
+        for subscription in member.subscriptions:
+            subscription.close()
+
+    def _agent_says(self, agent_id: str, event: AgentResponseAudioDelta) -> None:
+        """Called in the middle of a publish: no more than to put it by."""
+        if self._members[agent_id].is_open:
+            try:
+                self._sound.say(agent_id, event)
+            except (AudioError, DecodeError, RoomsError) as error:
+                log.warning("%s: the others do not hear a piece of %s: %s", self._room, agent_id, error)
+            self._wake()
+
+    async def _start_or_give_up(self, member: Member, failures: list[RoomsError], scope: trio.CancelScope) -> None:
+        try:
+            await self._start(member)
+        except RoomsError as error:
+            failures.append(error)
+            scope.cancel()
+
+    async def _start_moderator(self, agent: RealtimeAgent, failures: list[RoomsError], scope: trio.CancelScope) -> None:
+        try:
+            self._moderator = await self._spawn(agent, f"{self._room}-moderator")
+        except RoomsError as error:
+            failures.append(error)
+            scope.cancel()
+
+    async def _start(self, member: Member) -> None:
+        member.ref = await self._spawn(self._in_room(member), member.agent_id)
+        self.context.watch(member.ref)
+
+    async def _spawn(self, agent: RealtimeAgent, agent_id: str) -> Ref:
+        """Raises `AgentNotReady`."""
+        settings = self.settings
+        try:
+            with trio.fail_after(settings.ready_timeout):
+                return await self.context.spawn(
+                    agent,
+                    name=agent_id,
+                    restart="transient",
+                    max_restarts=settings.restarts,
+                    within=60.0,
+                    backoff=Backoff(0.2, 10.0),
+                )
+        except trio.TooSlowError:
+            raise AgentNotReady(f"{agent.name} was not ready within {settings.ready_timeout:g} s.") from None
+        except RealtimeError as error:
+            raise AgentNotReady(f"{agent.name} cannot join the room: {error}") from error
+
+    def _in_room(self, member: Member) -> RealtimeAgent:
+        """The agent as it is in the room: it waits its turn, and knows who it is."""
+        agent = member.settings.agent
+        models = (agent.model,) if isinstance(agent.model, Model) else tuple(agent.model)
+        instructions, tools = agent.instructions, tuple(agent.tools)
+        if self.settings.introduce:
+            others = ", ".join(other.name for other in self._members.values() if other is not member)
+            introduction = INTRODUCTION.format(name=agent.name, others=others and f", among them {others}")
+            instructions = f"{instructions}\n\n{introduction}".strip()
+        if self.settings.handoffs and models[0].capabilities.tools:
+            tools = (*tools, self._hand_over_tool())
+        return attrs.evolve(
+            agent,
+            model=tuple(by_hand(model) for model in models),
+            instructions=instructions,
+            tools=tools,
+            session_id=self._room,
+        )
+
+    def _hand_over_tool(self) -> Tool:
+        room = self.context.ref
+        names = [member.name for member in self._members.values()]
+
+        @tool
+        async def hand_over(to: str) -> str:
+            """Give the floor to another participant, who speaks next, when you have finished.
+
+            Args:
+                to: The name of the participant.
+            """
+            if to.casefold() not in [name.casefold() for name in names]:
+                return f"There is no {to} here. There are: {', '.join(names)}."
+            room.tell(HandFloor(to))
+            return f"{to} speaks next. Say what there is to say to that, and end."
+
+        return hand_over
+
+    @receives
+    def agent_ready(self, event: AgentReady) -> None:
+        """It is in the room, or has come back: then it is told what was said."""
+        member = self._members.get(event.agent_id)
+        if member is None or member.is_here:
+            return
+        member.is_here = True
+        if member.was_here:
+            self._publish(RoomParticipantUpdated(member.participant()))
+        else:
+            self._publish(RoomParticipantJoined(member.participant()))
+        said = self._transcript.told(self.settings.characters)
+        if said and member.takes_text and member.ref is not None:
+            self.context.tell(member.ref, AddText(f"(What was said in the room before you came:)\n{said}"))
+        member.was_here = True
+        self._apply(self._floor.agent_joined(member.agent_id, trio.current_time(), member.name))
+
+    @receives
+    def agent_down(self, event: AgentEnded) -> None:
+        """It has crashed, or is stopped: the floor passes on."""
+        member = self._members.get(event.agent_id)
+        if member is not None and member.is_here:
+            self._out(member)
+            self._publish(RoomParticipantUpdated(member.participant(), "ended"))
+            self._apply(self._floor.left(member.agent_id, trio.current_time()))
+
+    def _out(self, member: Member) -> None:
+        member.is_here = False
+        cut = self._sound.silence(member.agent_id)
+        if member.number is not None:
+            self._said(member, member.heard_of_reply(cut), interrupted=True)
+        member.has_no_floor()
+
+    @receives(lane="control")
+    def agent_gone(self, notice: Terminated) -> None:
+        """It will not be started again."""
+        member = next((each for each in self._members.values() if each.ref == notice.ref), None)
+        if member is not None:
+            log.warning("%s: %s has left for good: %s", self._room, member.agent_id, notice.cause or notice.reason)
+            self._leave(member, "failed" if notice.reason == "crashed" else "ended")
+
+    def _leave(self, member: Member, reason: str) -> None:
+        self._out(member)
+        self._forget(member)
+        self._publish(RoomParticipantLeft(member.participant(), reason))
+        self._apply(self._floor.left(member.agent_id, trio.current_time()))
+
+    @receives(lane="control")
+    async def add_agent(self, message: AddAgent) -> str | RoomsError:
+        """Another one comes in while the room goes on."""
+        try:
+            agent = as_room_agent(message.agent)
+            if len(self._members) >= self.settings.most_agents:
+                return RoomFull(f"{self.settings.most_agents} agents are in the room: let one of them leave first.")
+            member = self._new_member(agent)
+        except (RoomsError, TypeError) as error:
+            return error if isinstance(error, RoomsError) else InvalidRoom(str(error))
+        try:
+            await self._start(member)
+        except RoomsError as error:
+            self._forget(member)
+            return error
+        return member.agent_id
+
+    @receives(lane="control")
+    async def remove_agent(self, message: RemoveAgent) -> RoomsError | None:
+        """An agent leaves."""
+        member = self._members.get(message.agent_id)
+        if member is None:
+            return NotInRoom(f"No agent with the id {message.agent_id!r} is in the room.")
+        if member.ref is not None:
+            self.context.unwatch(member.ref)
+            self._leave(member, "removed")
+            await member.ref.stop()
+        return None
+
+    @receives
+    def hand_floor(self, message: HandFloor) -> None:
+        """Somebody says who comes next."""
+        for member in self._members.values():
+            if message.to == member.agent_id or message.to.casefold() == member.name.casefold():
+                self._apply(self._floor.handed_over(member.agent_id, trio.current_time()))
+
+    @receives
+    def hand_up(self, message: HandUp) -> None:
+        """An agent wants to speak, or not any more."""
+        if message.up:
+            self._apply(self._floor.hand_raised(message.agent_id, trio.current_time()))
+        else:
+            self._floor.hand_lowered(message.agent_id)
+            self._tell_floor()
+
+    @receives
+    def call_made(self, event: AgentResponseToolUseDone | AgentToolApprovalRequested) -> None:
+        """The answer to it goes to the agent that made it."""
+        self._calls[event.tool_use.id] = event.agent_id
+        if len(self._calls) > _MOST_CALLS:
+            del self._calls[next(iter(self._calls))]
+
+    # -- people
+
+    @receives
+    def join(self, message: Join) -> RoomState | RoomsError:
+        """Somebody comes in, or back."""
+        person = self._people.get(message.person)
+        if person is not None and person.away_since is None:
+            return AlreadyInRoom(f"{message.person!r} is in the room already: leave there first, or take another id.")
+        if person is None:
+            if len(self._people) >= self.settings.most_people:
+                return RoomFull(f"{self.settings.most_people} people are in the room already: try again later.")
+            if message.person in self._members:
+                return AlreadyInRoom(f"{message.person!r} is the id of an agent in the room: take another one.")
+            person = self._people[message.person] = self._new_person(message.person, message.name)
+            self._sound.add_person(person.id)
+            self._publish(RoomParticipantJoined(person.participant()))
+            self._apply(self._floor.person_joined(person.id, trio.current_time()))
+        else:
+            person.away_since = None
+            person.name = message.name or person.name
+            self._publish(RoomParticipantUpdated(person.participant(), "back"))
+        person.hear_rate = message.hear_rate
+        self._sound.let_hear_people(person.id, message.hear_rate)
+        state = self._state(person.id)
+        self._tell_person(person, state)
+        return state
+
+    @receives
+    def leave(self, message: Leave) -> None:
+        """Somebody leaves, or has lost the connection."""
+        person = self._people.get(message.person)
+        if person is None or (message.may_return and person.away_since is not None):
+            return
+        self._turn(person, self._sound.microphones[person.id].end_turn(self._sound.is_playing))
+        if message.may_return and self.settings.return_within > 0:
+            person.away_since = trio.current_time()
+            self._publish(RoomParticipantUpdated(person.participant(), "connection_lost"))
+            self.context.send_after(self.settings.return_within, GoneFor(person.id, person.away_since))
+        else:
+            self._leave_for_good(person, "left")
+
+    @receives
+    def gone(self, message: GoneFor) -> None:
+        """Whoever does not come back has left."""
+        person = self._people.get(message.person)
+        if person is not None and person.away_since == message.since:
+            self._leave_for_good(person, "gone")
+
+    def _leave_for_good(self, person: Person, reason: str) -> None:
+        del self._people[person.id]
+        self._sound.remove_person(person.id)
+        self._publish(RoomParticipantLeft(person.participant(), reason))
+        self._apply(self._floor.left(person.id, trio.current_time()))
+        self._departures += 1
+        if not self._people and self.settings.linger is not None:
+            self.context.send_after(self.settings.linger, Lingered(self._departures))
+
+    @receives
+    def lingered(self, message: Lingered) -> None:
+        """Nobody has come for a while: the room ends."""
+        if not self._people and message.departures == self._departures:
+            self.context.stop()
+
+    @receives
+    def state(self, _: GetRoom) -> RoomState:
+        """Who is there, who speaks, and what was said."""
+        return self._state("")
+
+    def _state(self, person: str) -> RoomState:
+        participants: list[RoomParticipant] = [each.participant() for each in self._members.values()]
+        participants += [each.participant() for each in self._people.values()]
+        floor = self._floor
+        return RoomState(
+            self._room,
+            person,
+            participants,
+            self._transcript.lines,
+            list(floor.holders),
+            list(floor.speaking),
+            list(floor.hands),
+        )
+
+    # -- what people say
+
+    @receives(direct=True)
+    def from_person(self, message: FromPerson) -> None:
+        """What a frontend says."""
+        person = self._people.get(message.person)
+        if person is None:
+            log.debug("%s: %s is not here, and said %s", self._room, message.person, message.event.type)
+            return
+        if isinstance(message.event, ClientAudioAppend):
+            self._heard(person, message.event)
+        else:
+            self._told(person, message.event)
+
+    def _heard(self, person: Person, event: ClientAudioAppend) -> None:
+        person.heard_at = trio.current_time()
+        if not any(member.hears_audio for member in self._members.values()):
+            problem = "the agents here read, and do not hear: write to them"
+            self._complain(person, "unsupported", problem, often=True)
+            return
+        microphone = self._sound.microphones[person.id]
+        try:
+            turns = microphone.hear(event.audio, event.format.rate, self._sound.is_playing)
+        except (AudioError, DecodeError, RoomsError) as error:
+            self._complain(person, "invalid_audio", str(error), often=True)
+            return
+        if turns:
+            self._turn(person, turns)
+        if microphone.voice.buffered_ms or microphone.open.buffered_ms or microphone.is_speaking:
+            self._wake()
+
+    def _told(self, person: Person, event: ClientEvent) -> None:
+        now = trio.current_time()
+        match event:
+            case ClientTextAppend(text=text):
+                if text.strip():
+                    line = RoomLine(self._new_line(), person.id, person.name, "person", text)
+                    self._write_down(line, was_heard=False)
+                    self._apply(self._floor.person_wrote(person.id, text, now))
+            case ClientAudioCommit():
+                self._turn(person, self._sound.microphones[person.id].end_turn(self._sound.is_playing))
+                self._wake()
+            case ClientResponseCreate():
+                self._apply(self._floor.person_stopped(person.id, now, text="…"))
+            case ClientResponseCancel():
+                for agent in self._floor.holders:
+                    self._interrupt(self._members[agent], self._members[agent].number)
+            case ClientImageAppend():
+                self._show(person, event)
+            case ClientToolResult(id=call) | ClientToolApproval(id=call):
+                self._to_agent(person, self._calls.get(call), event)
+            case ClientRoomMute(participant_id=who, muted=muted):
+                self._mute(person, who, muted=muted)
+            case ClientPlayoutUpdate():
+                pass  # several people hear it, and none of them at the same time: the room's own clock counts
+            case ClientSessionEnd():
+                self.leave(Leave(person.id))
+            case ClientSessionCreate() | _:
+                self._tell_person(person, self._state(person.id))
+
+    def _show(self, person: Person, event: ClientImageAppend) -> None:
+        sees = [each for each in self._members.values() if each.is_here and each.settings.model.capabilities.images]
+        if not sees:
+            self._complain(person, "unsupported", "no agent in the room sees pictures")
+        for member in sees:
+            self._to_agent(person, member.agent_id, event)
+
+    def _to_agent(self, person: Person, agent_id: str | None, event: ClientEvent) -> None:
+        member = None if agent_id is None else self._members.get(agent_id)
+        if member is None or member.ref is None:
+            self._complain(person, "unknown_call", f"no agent here waits for this {event.type}")
+        else:
+            self.context.tell(member.ref, event)
+
+    def _mute(self, person: Person, who: str, *, muted: bool) -> None:
+        try:
+            self._sound.mute(who, person.id, muted=muted)
+        except (NotInRoom, ValueError) as error:
+            self._complain(person, "not_in_room", f"{error} Only people whom you hear can be muted here.")
