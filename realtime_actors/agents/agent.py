@@ -30,14 +30,13 @@ from realtime_actors.events import (
 )
 from realtime_actors.providers import Capabilities
 
-from .audio_in import AudioIn
 from .base import OVERLOADED, new_id, refused
 from .calls import Calls
 from .changes import tools_by_name
 from .from_model import AgentOfModel
 from .hearing import HearingStatistics
 from .link import Link, models_of
-from .listening import GetHearingStatistics, Listening, by_hand
+from .listening import GetHearingStatistics, by_hand
 from .memory import AddText, Conversation, GetHistory, Memory
 from .reply import GenerateReply, Interrupt, Reply
 from .summaries import Summaries
@@ -82,8 +81,9 @@ class RealtimeAgent(AgentOfModel):
         self._instructions = self.instructions
         models = models_of(self.model)
         if self.turn_detection is not None:
-            models = tuple(by_hand(model) for model in models)
-        self._link = Link(self.context, models, self.transport, self.options)
+            for model in models:
+                by_hand(model)  # whether it can be
+        self._link = Link(self.context, models, self._as_heard(models[0]), self.transport, self.options)
         self._watchdog = Watchdog(self.patience)
         self._memory = Conversation(self.memory or Memory(max_items=0), self.history.items)
         self._summaries = Summaries(self._memory, self.context.start_soon, new_id, self._error)
@@ -106,7 +106,7 @@ class RealtimeAgent(AgentOfModel):
                 return
             model = self._link.next(failure)
             self._tell_end(failure, model)
-            self._link.take_over(model)
+            self._link.take_over(self._as_heard(model))
 
     async def stopping(self) -> None:
         """Say that the agent is gone, and its replies with it."""
@@ -118,15 +118,6 @@ class RealtimeAgent(AgentOfModel):
     def _answered(self, use: ToolUse, output: str, result: ToolResult | None) -> None:
         self._apply(self._turns.answered(use, output, result))
         self._hand_off_if_due()
-
-    def _ears(self) -> AudioIn:
-        if self.turn_detection is None:
-            return AudioIn(self._model, self._turns, new_id)
-
-        def is_heard() -> bool:
-            return self._playout.is_heard(trio.current_time())
-
-        return Listening(self._model, self._turns, new_id, self.turn_detection, is_heard, self.context.send_after)
 
     # -- the client
 

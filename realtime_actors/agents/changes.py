@@ -12,6 +12,7 @@ from realtime_actors.actors import Ref
 from realtime_actors.providers import Model, RealtimeModel, TurnDetection
 
 from .errors import ChangeRefused, InvalidTool
+from .hearing import LocalVAD
 from .tools import Tool
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Reconfigure:
     instructions: str | None = None
     tools: Sequence[Tool] | None = None
     voice: str | None = None
-    turn_detection: TurnDetection | None = None
+    turn_detection: TurnDetection | LocalVAD | None = None
+    """Who finds the user's turns from then on: the provider or the frontend, or the agent itself."""
     model: Model | None = None
     name: str | None = None
     """What the agent is called from then on; its id stays."""
@@ -41,7 +43,8 @@ class Reconfigure:
 class Handoff:
     """Returned by a tool: another agent takes over the conversation, and gives the reply to the call.
 
-    Of `to` the name, the instructions, the tools and the model are taken; the agent's id and memory stay.
+    Of `to` the name, the instructions, the tools, the model and its turn detection are taken; the agent's id and memory
+    stay.
     """
 
     to: RealtimeAgent
@@ -53,7 +56,13 @@ class Handoff:
         """What becomes different."""
         to = self.to
         model = to.model if isinstance(to.model, Model) else to.model[0]
-        return Reconfigure(instructions=to.instructions, tools=tuple(to.tools), model=model, name=to.name)
+        return Reconfigure(
+            instructions=to.instructions,
+            tools=tuple(to.tools),
+            turn_detection=to.turn_detection or model.turn_detection,
+            model=model,
+            name=to.name,
+        )
 
     def __str__(self) -> str:
         return self.output or f"{self.to.name} goes on with the conversation from here."
@@ -107,8 +116,9 @@ def changed_model(model: Model, change: Reconfigure) -> Model:
     changes: dict[str, Any] = {}
     if change.voice is not None:
         changes["voice"] = change.voice
-    if change.turn_detection is not None:
-        changes["turn_detection"] = change.turn_detection
+    detection = change.turn_detection
+    if detection is not None and not isinstance(detection, LocalVAD) and detection != model.turn_detection:
+        changes["turn_detection"] = detection
     if not changes:
         return model
     if not isinstance(model, RealtimeModel):

@@ -17,6 +17,7 @@ from realtime_actors.providers import Model
 from .base import BaseAgent
 from .changes import Change, Handoff, Reconfigure, changed_model, tools_by_name
 from .errors import ChangeRefused
+from .hearing import LocalVAD
 from .listening import by_hand
 from .tools import Tool
 
@@ -38,12 +39,16 @@ class _Settings:
     name: str
     instructions: str
     tools: Sequence[Tool]
+    hearing: LocalVAD | None
+    """With which the agent itself finds the user's turns."""
 
     def changed(self, change: Reconfigure) -> _Settings:
+        hearing = change.turn_detection if isinstance(change.turn_detection, LocalVAD) else None
         return _Settings(
             self.name if change.name is None else change.name,
             self.instructions if change.instructions is None else change.instructions,
             self.tools if change.tools is None else change.tools,
+            self.hearing if change.turn_detection is None else hearing,
         )
 
 
@@ -97,7 +102,7 @@ class ChangingAgent(BaseAgent):
 
     @property
     def _settings(self) -> _Settings:
-        return _Settings(self.name, self._instructions, self.tools)
+        return _Settings(self.name, self._instructions, self.tools, self.turn_detection)
 
     @property
     def _pending(self) -> _Changing | None:
@@ -109,13 +114,13 @@ class ChangingAgent(BaseAgent):
         if self._handoff is not None:
             raise ChangeRefused("a tool is handing the conversation to another agent: wait for that first")
         pending = self._pending
+        wanted = (self._settings if pending is None else pending.wanted).changed(change)
         model = changed_model(self._model if pending is None or pending.model is None else pending.model, change)
-        if self.turn_detection is not None:
-            if change.turn_detection is not None:
-                raise ChangeRefused("the agent finds the user's turns itself, with LocalVAD: that stays as it is")
+        if wanted.hearing is not None:
             model = by_hand(model)
-        tools = self.tools if pending is None else pending.wanted.tools
-        tools_by_name(tools if change.tools is None else change.tools, model)
+            for following in self._link.models:
+                by_hand(following)
+        tools_by_name(wanted.tools, model)
         return model
 
     def _change(self, change: Reconfigure, model: Model) -> list[Change]:
@@ -124,9 +129,11 @@ class ChangingAgent(BaseAgent):
         if pending is None:
             pending = self._changing = _Changing(self._settings, self._settings)
         elif pending.has_begun:
-            pending.following = pending = _Changing(pending.wanted, pending.wanted)
+            following = _Changing(pending.wanted, pending.wanted)
+            pending.following, pending = following, following
         pending.wanted = pending.wanted.changed(change)
-        if pending.model is not None or self._needs_session(model):
+        is_heard_alike = pending.wanted.hearing == self.turn_detection
+        if pending.model is not None or self._needs_session(model) or not is_heard_alike:
             pending.model = model
         if pending is self._changing:
             self._go_about(pending)
@@ -142,10 +149,15 @@ class ChangingAgent(BaseAgent):
             pending.request_id = configuration.request_id
             self._command(configuration)
 
+    def _as_heard(self, model: Model) -> Model:
+        """The model, without turn detection of its own if the agent finds the user's turns."""
+        return model if self.turn_detection is None else by_hand(model)
+
     def _adopt(self, settings: _Settings) -> None:
         self.name = self._turns.agent_name = self._calls.agent_name = settings.name
         self._instructions = settings.instructions
         self.tools = settings.tools
+        self.turn_detection = settings.hearing
         self._calls.tools = {tool.name: tool for tool in settings.tools}
 
     def _changed(self, problem: str = "") -> None:
@@ -171,15 +183,16 @@ class ChangingAgent(BaseAgent):
             self._error("handoff_failed", str(error))
             return
         self._handoff = handoff.change, model
-        if self._needs_session(model):
+        if self._needs_session(model) or handoff.to.turn_detection != self.turn_detection:
             self._link.keep()  # the reply to the call is asked of the other
 
     def _hand_off_if_due(self) -> None:
         """When the reply that called has ended, and all its calls have."""
-        if self._handoff is not None and not self._turns.generating and not self._turns.calls:
+        is_opening = self._changing is not None and self._changing.has_begun
+        if self._handoff is not None and not (is_opening or self._turns.generating or self._turns.calls):
             (change, model), self._handoff = self._handoff, None
             self._change(change, model)
-            if self._needs_session(model):
+            if self._changing is not None and self._changing.model is not None:
                 self._replace()
 
     def _needs_session(self, model: Model) -> bool:

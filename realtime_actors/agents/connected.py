@@ -22,10 +22,12 @@ from realtime_actors.providers import (
     Unsent,
 )
 
-from .base import CheckSilence
+from .audio_in import AudioIn
+from .base import CheckSilence, new_id
 from .changing import ChangingAgent, TakeOver
 from .late import as_text_item
 from .link import CheckQuiet
+from .listening import Listening
 from .restoration import known_calls, restored
 
 __all__ = ["ConnectedAgent"]
@@ -39,6 +41,8 @@ class ConnectedAgent(ChangingAgent):
 
     async def _open(self) -> None:
         """Connect to the model whose turn it is."""
+        if self._hears_otherwise:
+            self._audio_in = self._ears()
         self._audio_in.serve(self._model)
         connection = await self._link.open()
         connection.tell(self._configuration())
@@ -62,6 +66,7 @@ class ConnectedAgent(ChangingAgent):
         if event.dropped_ms:
             message = f"the first {event.dropped_ms / 1000:g} s of what was said meanwhile are lost: they were too old"
             self._error("audio_dropped", message, "connection_error")
+        self._hand_off_if_due()
 
     @receives
     def connection_lost(self, event: ConnectionLost) -> None:
@@ -124,14 +129,17 @@ class ConnectedAgent(ChangingAgent):
     @receives
     async def take_over(self, event: TakeOver) -> None:
         """The next model goes on with the conversation."""
+        if event.model is None and (self._changing is None or self._changing.has_begun):
+            return
         self._link.keep()
-        self._apply(self._audio_in.flush())
         pending = self._changing
         if pending is not None and (event.model is None or pending.model == self._model):
             pending.has_begun = True
             self._adopt(pending.wanted)
+        ends_turn = self._hears_otherwise and isinstance(self._audio_in, Listening)
+        self._apply(self._audio_in.commit() if ends_turn else self._audio_in.flush())
         if event.model is not None:
-            said = self._link.take_over(event.model)
+            said = self._link.take_over(self._as_heard(event.model))
             self._leave("connection_lost")
         else:
             assert pending is not None
@@ -142,6 +150,21 @@ class ConnectedAgent(ChangingAgent):
         for command in said:
             self._link.tell(command)
         self._resume()
+
+    @property
+    def _hears_otherwise(self) -> bool:
+        """Whether the user's turns are to be found in another way than they are."""
+        ears = self._audio_in
+        return self.turn_detection != (ears.detection if isinstance(ears, Listening) else None)
+
+    def _ears(self) -> AudioIn:
+        if self.turn_detection is None:
+            return AudioIn(self._model, self._turns, new_id)
+
+        def is_heard() -> bool:
+            return self._playout.is_heard(trio.current_time())
+
+        return Listening(self._model, self._turns, new_id, self.turn_detection, is_heard, self.context.send_after)
 
     def _leave(self, reason: str) -> None:
         """Replies end here."""

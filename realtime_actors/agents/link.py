@@ -52,10 +52,10 @@ class Link:
 
     context: Context
     models: tuple[Model, ...]
+    model: Model
+    """The one that serves, or is to."""
     transport: Transport
     options: WebSocketOptions
-    model: Model = attrs.field(init=False)
-    """The one that serves, or is to."""
     connection: Ref | None = attrs.field(init=False, default=None)
     is_useful: bool = attrs.field(init=False, default=False)
     """Whether there was a whole reply in the session that serves."""
@@ -72,9 +72,6 @@ class Link:
     """Between two models: what the user says."""
     _quiet: int = attrs.field(init=False, default=0)
     _timer: Timer | None = attrs.field(init=False, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        self.model = self.models[0]
 
     async def open(self) -> Ref:
         """Start a connection to the model."""

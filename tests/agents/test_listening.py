@@ -12,12 +12,14 @@ from agents_kit import MODEL, Talk, of, statuses, talking
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from realtime_actors.agents import (
-    ChangeRefused,
     GetHearingStatistics,
+    Handoff,
     HearingStatistics,
     LocalVAD,
+    RealtimeAgent,
     Reconfigure,
     reconfigure,
+    tool,
 )
 from realtime_actors.agents.audio_in import WordsLate
 from realtime_actors.agents.listening import WORDS_WITHIN, Listening
@@ -44,13 +46,14 @@ from realtime_actors.events import (
     RequestFailed,
 )
 from realtime_actors.providers import GeminiRealtimeModel, Manual, Model, ServerVAD
-from realtime_actors.simulators import Endless, Say, ScriptedBrain, TranscriptionFailed, buzz
+from realtime_actors.simulators import Call, Endless, Reply, Say, ScriptedBrain, TranscriptionFailed, buzz
 
 RATE = 24000
 SPEECH = buzz(700, RATE) + bytes(RATE * 2)
 VAD = LocalVAD(silence_ms=400)
 RESUMING = attrs.evolve(VAD, resume_false_starts=True)
 BY_HAND = attrs.evolve(MODEL, turn_detection=Manual())
+SERVER = attrs.evolve(MODEL, turn_detection=ServerVAD(silence_duration_ms=300))
 GEMINI = GeminiRealtimeModel(api_key="any", turn_detection=Manual())
 
 
@@ -291,12 +294,44 @@ class TestAgent:
             assert statuses(await talk.reply()) == ["completed"]
             assert on_wire(talk) == ["input_audio_buffer.append", "input_audio_buffer.commit", "response.create"]
 
-    async def test_another_turn_detection_in_the_middle_of_a_call_is_refused_in_words(
+    async def test_the_provider_finds_the_turns_from_the_middle_of_a_call_on_and_the_agent_again(
         self, autojump_clock: MockClock
     ) -> None:
-        async with talking(turn_detection=VAD) as talk:
-            with pytest.raises(ChangeRefused, match="with LocalVAD: that stays as it is"):
-                await reconfigure(talk.agent, Reconfigure(turn_detection=ServerVAD()))
+        async with talking([Say("One.")], [Say("Two.")], [Say("Three.")], turn_detection=VAD) as talk:
+            await reconfigure(talk.agent, Reconfigure(turn_detection=ServerVAD(silence_duration_ms=300)))
+            assert (
+                talk.sent("session.update")[-1]["session"]["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+            )
+            await talk.speak(SPEECH, RATE)
+            assert statuses(await talk.reply()) == ["completed"]
+            assert set(on_wire(talk)) == {"input_audio_buffer.append"}
+            await reconfigure(talk.agent, Reconfigure(turn_detection=VAD))
+            await talk.speak(SPEECH, RATE)
+            assert statuses(await talk.reply()) == ["completed"]
+            assert on_wire(talk) == ["input_audio_buffer.append", "input_audio_buffer.commit", "response.create"]
+
+    @pytest.mark.parametrize(("first", "second"), [(VAD, None), (None, VAD), (VAD, LocalVAD(silence_ms=900))])
+    async def test_an_agent_that_takes_over_listens_in_its_own_way(
+        self, first: LocalVAD | None, second: LocalVAD | None, autojump_clock: MockClock
+    ) -> None:
+        billing = RealtimeAgent("Billing", "You are billing.", SERVER, turn_detection=second)
+
+        @tool
+        async def to_billing() -> Handoff:
+            """Hand over to the billing department."""
+            await trio.sleep(0.5)
+            return Handoff(billing)
+
+        replies = Reply([Call("to_billing")], when="bill"), Reply([Say("Billing.")], after="to_billing"), [Say("Yes.")]
+        async with talking(*replies, model=SERVER, tools=[to_billing], turn_detection=first) as talk:
+            talk.say("My bill is wrong.")
+            await talk.reply(2)
+            assert len(talk.transport.connections) == 2
+            detection = talk.sent("session.update")[-1]["session"]["audio"]["input"]["turn_detection"]
+            assert (detection is None) == (second is not None)
+            await talk.speak(SPEECH, RATE)
+            assert statuses(await talk.reply()) == ["completed"]
+            assert of(AgentError, talk.seen) == []
 
     async def test_without_it_nothing_is_counted(self, autojump_clock: MockClock) -> None:
         async with talking([Say("Fine.")]) as talk:
