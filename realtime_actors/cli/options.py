@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import math
+import os
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import click
 __all__ = [
     "TOKEN_VARIABLE",
     "allow_origin",
+    "drain",
     "host",
     "max_sessions",
     "number",
@@ -19,10 +21,13 @@ __all__ = [
     "token",
     "turn_detection",
     "verbose",
+    "workers",
 ]
 
 TOKEN_VARIABLE = "REALTIME_ACTORS_TOKEN"  # noqa: S105 - the variable's name
 """The environment variable that holds the token, so that it need not be in the list of processes."""
+
+_MOST_WORKERS = 256
 
 _ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+/?")
 
@@ -108,7 +113,53 @@ def max_sessions(command: F) -> F:
         default=200,
         show_default=True,
         metavar="N",
-        help="How many may talk at a time; more are told to try again later.",
+        help="How many may talk at a time, to each worker; more are told to try again later.",
+    )(command)
+
+
+def workers(command: F) -> F:
+    """`--workers`, and `--worker`, by which a worker is started."""
+    hidden = click.option("--worker", hidden=True)
+    return click.option(
+        "--workers",
+        default="1",
+        show_default=True,
+        callback=_workers,
+        metavar="N",
+        help="Processes that share the port, to use more than one core; auto is one for each core. One that dies is "
+        "started again.",
+    )(hidden(command))
+
+
+def _workers(_: click.Context, __: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return _cores()
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= _MOST_WORKERS:
+        raise click.BadParameter(f"{value!r} is no number of workers: give one from 1 to {_MOST_WORKERS}, or auto.")
+    return number
+
+
+def _cores() -> int:
+    """Those that this process may use, which may be fewer than the machine has."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, _MOST_WORKERS)
+
+
+def drain(command: F) -> F:
+    """`--drain`."""
+    return click.option(
+        "--drain",
+        type=click.FloatRange(min=0),
+        callback=number,
+        metavar="SECONDS",
+        default=0.0,
+        show_default=True,
+        help="How long running conversations may go on after SIGTERM or Ctrl-C, while nobody else gets in; then they "
+        "are ended. A second Ctrl-C ends all at once.",
     )(command)
 
 

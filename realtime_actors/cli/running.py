@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+import attrs
 import click
 import trio
 
@@ -14,7 +15,7 @@ from realtime_actors.actors.errors import RealtimeError
 from realtime_actors.cli.signals import Signals
 from realtime_actors.transports import PortInUse
 
-__all__ = ["CLOSE_TIMEOUT", "GRACE", "run"]
+__all__ = ["CLOSE_TIMEOUT", "GRACE", "Stopping", "run"]
 
 log = logging.getLogger("realtime_actors.cli")
 
@@ -27,17 +28,37 @@ CLOSE_TIMEOUT = 0.4
 _REMIND_AFTER = 2.0
 
 
-def run(command: Callable[[], Awaitable[None]], *, verbose: int, terminated: int = 0) -> None:
+@attrs.define(eq=False)
+class Stopping:
+    """For a server that lets conversations finish: a signal asks it to stop, and does not cancel it."""
+
+    within: float
+    """Seconds that conversations have."""
+    asked: trio.Event = attrs.field(factory=trio.Event)
+    at_once: Callable[[], None] = attrs.field(default=lambda: None)
+    """Called in a signal handler before a second Ctrl-C ends the process."""
+
+
+def run(
+    command: Callable[[], Awaitable[int | None]],
+    *,
+    verbose: int,
+    terminated: int = 0,
+    stopping: Stopping | None = None,
+    label: str = "",
+) -> None:
     """Run `command` to its end, and leave the process with its exit code if it is not 0.
 
-    The first Ctrl-C or SIGTERM cancels it, so that everything ends in order, with exit code 130 or `terminated`; a
-    second Ctrl-C ends the process at once. A `RealtimeError` becomes one sentence on stderr and exit code 1 (with
-    its traceback in the log where that is verbose). Anything else is a bug and keeps its traceback.
+    The first Ctrl-C or SIGTERM cancels it (or asks it, where there is `stopping`), so that everything ends in order,
+    with exit code 130 or `terminated`; a second Ctrl-C ends the process at once. Log lines bear the `label`. A
+    `RealtimeError` becomes one sentence on stderr and exit code 1 (with its traceback in the log where that is
+    verbose). Anything else is a bug and keeps its traceback.
     """
-    _configure_logging(verbose)
+    _configure_logging(verbose, label)
+    code = None
     signals = click.get_current_context().ensure_object(Signals)
     try:
-        trio.run(_until_stopped, command, signals)
+        code = trio.run(_until_stopped, command, signals, stopping)
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - raised again unless it is expected
         _fail(error, stopped=signals.received is not None)
     match signals.received:
@@ -46,16 +67,26 @@ def run(command: Callable[[], Awaitable[None]], *, verbose: int, terminated: int
         case signal.SIGTERM:
             sys.exit(terminated)
         case _:
-            pass
+            if code:
+                sys.exit(code)
 
 
-async def _until_stopped(command: Callable[[], Awaitable[None]], signals: Signals) -> None:
+async def _until_stopped(
+    command: Callable[[], Awaitable[int | None]], signals: Signals, stopping: Stopping | None
+) -> int | None:
     token = trio.lowlevel.current_trio_token()
     with trio.CancelScope() as scope:
 
         def stop() -> None:
-            trio.lowlevel.spawn_system_task(_remind)
-            scope.cancel()
+            if stopping is None:
+                trio.lowlevel.spawn_system_task(_remind, _REMIND_AFTER)
+                scope.cancel()
+                return
+            if stopping.within:
+                words = f"Conversations have {stopping.within:g} s to end; Ctrl-C again ends them at once."
+                click.echo(words, err=True)
+            trio.lowlevel.spawn_system_task(_remind, stopping.within + _REMIND_AFTER)
+            stopping.asked.set()
 
         def on_stop() -> None:
             try:
@@ -63,12 +94,17 @@ async def _until_stopped(command: Callable[[], Awaitable[None]], signals: Signal
             except trio.RunFinishedError:
                 log.debug("stopped when all was over")
 
-        signals.on_stop = on_stop
-        await command()
+        def at_once() -> None:
+            if stopping is not None:
+                stopping.at_once()
+
+        signals.on_stop, signals.at_once = on_stop, at_once
+        return await command()
+    return None
 
 
-async def _remind() -> None:
-    await trio.sleep(_REMIND_AFTER)
+async def _remind(after: float) -> None:
+    await trio.sleep(after)
     click.echo("Still waiting for what cannot be stopped; press Ctrl-C again to end at once.", err=True)
 
 
@@ -100,10 +136,9 @@ def _sentence(error: RealtimeError) -> str:
     return message if message.endswith((".", "!", "?")) else f"{message}."
 
 
-def _configure_logging(verbose: int) -> None:
+def _configure_logging(verbose: int, label: str) -> None:
     """Our log goes to stderr: warnings, with `-v` what happens, with `-vv` every detail. Libraries: warnings."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    form = f"%(asctime)s %(levelname)s {label and label + ' '}%(name)s: %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form, force=True)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.getLogger("realtime_actors").setLevel(level)

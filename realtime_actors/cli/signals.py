@@ -22,6 +22,8 @@ class Signals:
     def __init__(self) -> None:
         self.on_stop: Callable[[], None] | None = None
         """Called in a signal handler, once."""
+        self.at_once: Callable[[], None] | None = None
+        """Called in a signal handler before the process ends at once."""
         self.received: signal.Signals | None = None
         """The signal that stopped the command."""
 
@@ -32,6 +34,8 @@ class Signals:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.on_stop is None or (self.received is not None and number == signal.SIGINT):
+            if self.at_once is not None:
+                self.at_once()
             os._exit(128 + number)
         if self.received is None:
             self.received = signal.Signals(number)

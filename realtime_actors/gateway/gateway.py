@@ -200,6 +200,10 @@ class Gateway(Actor):
             admission = await self._admit(request)
             handler = self._refuse if isinstance(admission, Refusal) else self._converse
             return Upgrade(partial(handler, admission), choose_subprotocol(request))
+        answer = await self._answer(request)
+        return attrs.evolve(answer, headers={**answer.headers, **self.settings.headers})
+
+    async def _answer(self, request: Request) -> Response:
         part = self._page.get(request.path)
         if part is None and request.path not in ("/healthz", DEBUG_PATH):
             return not_found()

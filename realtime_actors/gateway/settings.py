@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ class GatewaySettings:
     providers: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
     """What a frontend may ask for as `config.model_provider`, the usual one first, if the agent factory leaves it a
     choice: `/healthz` says so, and the page offers it."""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """Added to every answer that is no WebSocket: `strict-transport-security`, for example."""
     max_sessions: int = attrs.field(default=200, validator=_at_least(1))
     """Frontends at a time; more are closed with 1013."""
     max_sessions_per_user: int | None = attrs.field(default=None, validator=_at_least(1))

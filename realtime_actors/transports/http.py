@@ -32,6 +32,7 @@ __all__ = [
     "ServerOptions",
     "Upgrade",
     "check_upgrade",
+    "listen",
     "parse_target",
     "run_handler",
     "serve",
@@ -171,7 +172,7 @@ async def serve(
     server = _Server(respond, transport or default_transport(), options, ssl_context, door)
     sources = list(listeners)
     if not sources:
-        own = await _listen(host, port)
+        own = await listen(host, port)
         port = own[0].socket.getsockname()[1]
         sources = [*own]
     address = Address(host, port)
@@ -180,7 +181,11 @@ async def serve(
         task_status.started(address)
 
 
-async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+async def listen(host: str, port: int) -> list[trio.SocketListener]:
+    """Listen on a port, the same one of each address that the host has; 0 takes a free one.
+
+    Raises `PortInUse` or `ListenFailed`.
+    """
     where = f"{host}:{port}"
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)

@@ -28,6 +28,7 @@ Examples:
   DASHSCOPE_API_KEY=... DASHSCOPE_API_REGION=ap-southeast-1 realtime-actors serve --provider dashscope
   AZURE_OPENAI_API_KEY=... AZURE_OPENAI_ENDPOINT=https://me.openai.azure.com realtime-actors serve --provider azure
   realtime-actors serve --provider openai --provider dashscope      # frontends choose
+  realtime-actors serve --workers auto --drain 60
 """
 )
 @click.option(
@@ -66,10 +67,37 @@ Examples:
 @options.token("A token that frontends must show. Without one everybody who reaches the port may talk.")
 @options.allow_origin
 @options.max_sessions
+@options.workers
+@options.drain
 @options.verbose
-def serve(*, verbose: int, **plan: Any) -> None:
+def serve(*, verbose: int, workers: int, worker: str | None, drain: float, **plan: Any) -> None:
     """Serve an agent with a provider's model, or with one of several that a frontend chooses from."""
-    from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
+    if workers > 1 and plan["certificate"] is not None:
+        raise click.UsageError(
+            "--workers is not for --certificate: which worker a connection is for stands in its request, and TLS hides "
+            "that. Let a proxy in front end TLS, or serve with one worker."
+        )
+    from realtime_actors.cli.running import Stopping, run  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.workers.channel import Place, is_supported  # noqa: PLC0415 - heavy
+
+    stopping = Stopping(drain)
+    if workers > 1 and worker is None:
+        if not is_supported():
+            raise click.ClickException(
+                "--workers needs a system on which processes pass sockets on to each other (Linux, macOS, BSD). Here, "
+                "start one `serve` for each core, each with a port of its own, behind a proxy."
+            )
+        from realtime_actors.cli.workers.supervisor import supervise  # noqa: PLC0415 - heavy
+
+        run(partial(supervise, workers, plan["host"], plan["port"], stopping), verbose=verbose, stopping=stopping)
+        return
     from realtime_actors.cli.servers.serving import serve_agents  # noqa: PLC0415 - heavy
 
-    run(partial(serve_agents, plan), verbose=verbose)
+    if worker is not None:
+        place = Place.of(worker)
+        serving = partial(serve_agents, plan, stopping, place)
+        run(serving, verbose=verbose, stopping=stopping, label=f"worker {place}")
+    elif drain:
+        run(partial(serve_agents, plan, stopping), verbose=verbose, stopping=stopping)
+    else:
+        run(partial(serve_agents, plan), verbose=verbose)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 import trio
 
-from realtime_actors.actors import Terminated, open_runtime
+from realtime_actors.actors import Ref, Terminated, open_runtime
 from realtime_actors.agents import LocalVAD, RealtimeAgent, Tool
 from realtime_actors.cli.errors import CommandFailed
-from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE
-from realtime_actors.gateway import AgentRequest, Gateway, GatewaySettings, GetStatus, InvalidSessionConfig
+from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE, Stopping
+from realtime_actors.gateway import AgentRequest, Drain, Gateway, GatewaySettings, GetStatus, InvalidSessionConfig
 from realtime_actors.providers import Manual, RealtimeModel, SemanticVAD, ServerVAD, TurnDetection
 from realtime_actors.telemetry import dump_on_signal
 from realtime_actors.transports import WebSocketOptions
@@ -58,17 +58,34 @@ class Agents:
         )
 
 
-async def host(agents: Agents, settings: GatewaySettings, announce: Callable[[str], None]) -> None:
+async def host(
+    agents: Agents,
+    settings: GatewaySettings,
+    announce: Callable[[str], None],
+    *,
+    stopping: Stopping | None = None,
+    listeners: Sequence[trio.abc.Listener[trio.SocketStream]] = (),
+) -> None:
     """Serve frontends until cancelled; `announce` is given the gateway's URL (`ws://HOST:PORT`) when it listens.
 
-    SIGUSR1, where there is one, prints the actors to stderr. Raises `PortInUse`, `ListenFailed`, or what the gateway
-    crashed with, in groups.
+    Asked by `stopping`, it lets conversations finish, and returns. Connections may come from `listeners`. SIGUSR1,
+    where there is one, prints the actors to stderr. Raises `PortInUse`, `ListenFailed`, or what the gateway crashed
+    with, in groups.
     """
     async with open_runtime(shutdown_timeout=GRACE) as runtime, trio.open_nursery() as nursery:
         if hasattr(signal, "SIGUSR1"):
             await nursery.start(dump_on_signal, runtime, signal.SIGUSR1)
-        gateway = await runtime.spawn(Gateway(agents, settings), name="gateway")
+        gateway = await runtime.spawn(Gateway(agents, settings, listeners), name="gateway")
+        if stopping is not None:
+            nursery.start_soon(_drain_when_asked, gateway, stopping)
         gc.freeze()  # what was imported stays: to look through all of it for garbage would stop everybody for 30 ms
         announce((await gateway.ask(GetStatus(), timeout=5)).url)
         ended: Terminated = await gateway.wait_stopped()
-        raise ended.cause or CommandFailed("the gateway has ended by itself")
+        if ended.cause is not None or stopping is None or not stopping.asked.is_set():
+            raise ended.cause or CommandFailed("the gateway has ended by itself")
+        nursery.cancel_scope.cancel()
+
+
+async def _drain_when_asked(gateway: Ref, stopping: Stopping) -> None:
+    await stopping.asked.wait()
+    gateway.tell(Drain(stopping.within))

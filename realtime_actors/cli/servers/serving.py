@@ -10,11 +10,12 @@ import click
 import realtime_actors.providers
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.providers import PROVIDERS
-from realtime_actors.cli.running import CLOSE_TIMEOUT
+from realtime_actors.cli.running import CLOSE_TIMEOUT, Stopping
 from realtime_actors.cli.servers.addresses import connectable, everywhere
 from realtime_actors.cli.servers.gateway import Agents, listener
 from realtime_actors.cli.servers.gateway import host as host_gateway
 from realtime_actors.cli.servers.tools import load_tools
+from realtime_actors.cli.workers.channel import WORKER_HEADER, Passed, Place
 from realtime_actors.gateway import GatewaySettings
 from realtime_actors.providers import InvalidModel, RealtimeModel, TurnDetection
 
@@ -52,8 +53,12 @@ class Serving:
         )
 
 
-async def serve_agents(options: Mapping[str, Any]) -> None:
-    """Serve until cancelled, as the command's options say.
+async def serve_agents(
+    options: Mapping[str, Any], stopping: Stopping | None = None, place: Place | None = None
+) -> None:
+    """Serve until cancelled, or until `stopping` asks for the end, as the command's options say.
+
+    With a `place`, it is one of several workers, and its connections come from their supervisor.
 
     Raises `CommandFailed`, `InvalidSettings`, `InvalidCertificate`, `ListenFailed`.
     """
@@ -64,21 +69,27 @@ async def serve_agents(options: Mapping[str, Any]) -> None:
     models = {first: model_of(first, **given, turn_detection=detection)}
     models |= {name: model_of(name, turn_detection=detection) for name in others}
     settings = attrs.evolve(serving.settings, providers=tuple(models))
+    passed = None
+    if place is not None and stopping is not None:
+        passed = Passed(place.channel, stopping.asked.set)
+        settings = attrs.evolve(settings, headers={WORKER_HEADER: str(place)})
     agents = Agents(models, serving.name, serving.instructions, load_tools(serving.tools), local)
     with_models = ", ".join(f"{model.model_name} of {PROVIDERS[name].title}" for name, model in models.items())
 
     def announce(url: str) -> None:
         address = connectable(url)
-        click.echo(
+        several = "" if place is None else f"{place.count} workers share the port; a session stays with one of them.\n"
+        text = (
             f"{serving.name} listens at {address}/ws/USER/SESSION, with {with_models}; the page is "
             f"{address.replace('ws', 'http', 1)}/\n"
-            f"{everywhere(url)}"
+            f"{everywhere(url)}{several}"
             f"Try, in another terminal:\n"
             f'  realtime-actors talk --text "hello" --url {address}\n'
             "Ctrl-C ends it."
         )
+        (click.echo if passed is None else passed.announce)(text)
 
-    await host_gateway(agents, settings, announce)
+    await host_gateway(agents, settings, announce, stopping=stopping, listeners=() if passed is None else (passed,))
 
 
 def model_of(
