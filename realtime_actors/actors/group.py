@@ -195,7 +195,7 @@ class Group:
             if slot in self._exits:
                 reason = _outcome(slot, self._exits[slot]).value
             restarting = slot in self._due
-            slot.stop_requested = True
+            slot.take_no_more()
             await self._stop_life(slot)
             cause = slot.life.error if slot.life is not None and not restarting else None
             self._forget(slot, reason, cause)

@@ -43,6 +43,8 @@ class LaneTask:
         """The message in hand, or the last one."""
         self.since: float | None = None
         """Since when, on Trio's clock, a message is in hand; None when there is none."""
+        self.is_due = True
+        """Whether there may be something to look at before the next message: an end, a notice, the other lane."""
         self._failure: BaseException | None = None
         """What a handler raised that was called directly: raised again in this task, which is where a lane crashes."""
         self._scope = trio.CancelScope()
@@ -51,12 +53,14 @@ class LaneTask:
     def close(self) -> None:
         """Begin no other message."""
         self._state = "closing"
+        self.is_due = True
 
     def finish(self, drain: bool) -> None:
         """Finish the message in hand, with `drain` the queued ones too, each within the actor's `stop_timeout`."""
         if self._state == "closing" or (self._state == "draining" and drain):
             return
         self._state = "draining" if drain else "closing"
+        self.is_due = True
         if self.since is not None:
             self._limit()
         else:
@@ -111,43 +115,50 @@ class LaneTask:
         receiver, handlers, now = queue.receiver, slot.handlers, self.life.runtime.now
         take, current_trace, observed = receiver.receive_nowait, trace_context.get, bool(slot.instruments)
         notices: deque[Terminated] = self.life.notices if self.lane == self.life.notice_lane else deque()
-        is_data, taken, began = self.lane == "data", 0, now()
-        while (state := self._state) != "closing":
-            taken += 1
-            if taken > _MESSAGES_PER_PASS or (slot.is_urgent and is_data):
-                taken = 0
-                await trio.lowlevel.checkpoint()
-                if slot.is_urgent and is_data:
-                    # In the pass of a control lane that wakes now this one may come first: it lets another one go by.
-                    slot.is_urgent = False
+        is_data, left, began, draining = self.lane == "data", _MESSAGES_PER_PASS, now(), False
+        while True:
+            if self.is_due or not left:
+                self.is_due = False
+                if self._state == "closing":
+                    break
+                draining = self._state == "draining"
+                if not left or (slot.is_urgent and is_data):
                     await trio.lowlevel.checkpoint()
-                began = now()
-                continue
-            if notices:
-                item: object = notices.popleft()
-            elif queue.returned is not None:
-                item, queue.returned = queue.returned, None
-                queue.fill -= 1
+                    if slot.is_urgent and is_data:
+                        # In the pass of a control lane that wakes now this one may come first: it lets another one go
+                        # by.
+                        slot.is_urgent = False
+                        await trio.lowlevel.checkpoint()
+                    left, began, self.is_due = _MESSAGES_PER_PASS, now(), True
+                    continue
+                if notices:
+                    item: object = notices.popleft()
+                elif queue.returned is not None:
+                    item, queue.returned = queue.returned, None
+                    queue.fill -= 1
+                else:
+                    continue
+                self.is_due = True
             else:
                 try:
                     item = take()
                 except trio.WouldBlock:
-                    if state == "draining":
+                    if draining:
                         return
                     if not is_data:
                         slot.is_urgent = False
-                    taken = 0
                     queue.awaited = True
                     try:
                         item = await receiver.receive()
                     finally:
                         queue.awaited = False
-                    began = now()
+                    left, began, self.is_due = _MESSAGES_PER_PASS, now(), True
                     if item is not WAKE:
                         # This life may have ended since it was handed over: then it stays queued.
                         queue.returned = item
                     continue
                 queue.fill -= 1
+            left -= 1
             # All in this one frame: a call for each message would cost a tenth of all that is done for it.
             message, reply, trace = item, None, None
             if type(item) is Envelope:
@@ -157,8 +168,8 @@ class LaneTask:
             entry = handlers[type(message)]
             self.message = message
             # One that never waits has begun about when its batch did: that is not worth a look at the clock.
-            self.since = now() if entry.is_async else began
-            if state == "draining":
+            self.since = now() if entry.can_wait else began
+            if draining:
                 self._limit()
             if trace is not current_trace():
                 trace_context.set(trace)
@@ -168,7 +179,10 @@ class LaneTask:
                     result = await self._handle_observed(actor, entry, cast("Envelope", item))
                 else:
                     result = entry.function(actor, message)
-                    if entry.is_async or (result is not None and isinstance(result, _COROUTINE)):
+                    if entry.is_async:
+                        result = await result
+                    elif result is not None and isinstance(result, _COROUTINE):
+                        self.since = now()
                         result = await result
                 if result is not None and type(result) is Forward:
                     self._forward(result, message, reply, trace)

@@ -172,7 +172,8 @@ class Life:
         return [self._data] if self._control is None else [self._data, self._control]
 
     def ensure_control(self) -> None:
-        """Run the control lane, now that there is something in it."""
+        """Run the control lane, now that there is something in it. The data lane lets it go first."""
+        self._data.is_due = True
         if self._control is not None or self._ending or not self.has_started:
             return
         self._control = LaneTask(self, "control")
@@ -261,6 +262,8 @@ class Life:
         self.notices.append(notice)
         if self.notice_lane == "control":
             self.ensure_control()
+        for lane in self.lanes():
+            lane.is_due = True
         self.slot.mailbox.queue(self.notice_lane).wake()
 
     def subscribe(self, pattern: str) -> RefSubscription:

@@ -92,6 +92,8 @@ class Mailbox:
     path: str
     capacity: int
     overflow: Overflow
+    on_drop: Callable[[object, object], None]
+    """Told of what was put, and of what was dropped for it."""
     dropped: int = attrs.field(init=False, default=0)
     data: LaneQueue = attrs.field(init=False)
     control: LaneQueue | None = attrs.field(init=False, default=None)
@@ -109,44 +111,42 @@ class Mailbox:
             self.control = LaneQueue.open(CONTROL_CAPACITY)
         return self.control
 
-    def put(self, lane: Lane, item: object) -> object | None:
-        """Queue a message, or an envelope. Returns what had to be dropped for it, if anything. Raises `MailboxFull`."""
-        if lane == "data":
-            return self.put_data(item)
-        queue = self.queue(lane)
-        try:
-            queue.sender.send_nowait(item)
-        except trio.WouldBlock:
-            raise self._full(lane) from None
-        queue.fill += 1
-        queue.peak = max(queue.peak, queue.fill)
-        return None
-
-    def put_data(self, item: object) -> object | None:
-        """As `put`, in the data lane."""
-        try:
-            self.data.send_nowait(item)
-        except trio.WouldBlock:
-            return self.push_out(item)
+    def put_data(self, item: object) -> None:
+        """Queue a message, or an envelope, in the data lane. Raises `MailboxFull`."""
         queue = self.data
+        try:
+            queue.send_nowait(item)
+        except trio.WouldBlock:
+            self.on_drop(item, self._push_out(item))
+            return
         fill = queue.fill = queue.fill + 1
         if fill > queue.peak:  # noqa: PLR1730 - half the time of max()
             queue.peak = fill
-        return None
 
-    async def put_when_room(self, lane: Lane, item: object) -> object | None:
-        """As `put`, waiting for room where the policy says so; where there is room it is no checkpoint."""
+    def put_control(self, item: object) -> None:
+        """As `put_data`, in the control lane."""
+        queue = self.queue("control")
         try:
-            return self.put(lane, item)
+            queue.send_nowait(item)
+        except trio.WouldBlock:
+            raise self._full("control") from None
+        queue.fill += 1
+        queue.peak = max(queue.peak, queue.fill)
+
+    async def put_data_when_room(self, item: object) -> None:
+        """As `put_data`, waiting for room where the policy says so; where there is room it is no checkpoint."""
+        try:
+            self.put_data(item)
         except MailboxFull:
-            if lane == "control" or self.overflow != "wait":
+            if self.overflow != "wait":
                 raise
+        else:
+            return
         await self.data.sender.send(item)
         self.data.fill += 1
         self.data.peak = self.capacity
-        return None
 
-    def push_out(self, item: object) -> object:
+    def _push_out(self, item: object) -> object:
         """Make room in a full data lane by the drop policy (nobody waits for room there, so order is kept)."""
         if self.overflow in ("wait", "fail"):
             raise self._full("data") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import sys
 import types
@@ -40,6 +41,7 @@ _DROPPABLE = "__realtime_actors_droppable__"
 _LANE = "__realtime_actors_lane__"
 _DIRECT = "__realtime_actors_direct__"
 _TABLE = "__realtime_actors_handlers__"
+_YIELD = dis.opmap["YIELD_VALUE"]  # every await has one
 
 
 def droppable(cls: C) -> C:
@@ -99,6 +101,8 @@ class HandlerEntry:
     is_async: bool
     is_direct: bool = False
     """Whether whoever tells may call it, when the actor is idle."""
+    can_wait: bool = False
+    """Whether time may pass until it is done: not in a plain method, nor in an `async def` that awaits nothing."""
 
 
 @attrs.frozen
@@ -116,6 +120,8 @@ class Handlers(dict[type, HandlerEntry]):
 
     fallback: HandlerEntry | None = None
     """The handler of what no other one takes."""
+    simple: frozenset[type] = frozenset()
+    """The types that are only to be queued in the data lane, where nobody asks, traces or observes."""
 
     def find(self, message_type: type) -> HandlerEntry | None:
         """The handler of a type. Raises `InvalidMessage` for one that nobody can handle."""
@@ -169,7 +175,7 @@ def _read_handlers(cls: type, *, early: bool = False) -> Handlers:
             _check_override(cls, name, function)
             continue
         is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
-        entry = HandlerEntry(function, lane, is_async, getattr(function, _DIRECT, False))
+        entry = HandlerEntry(function, lane, is_async, getattr(function, _DIRECT, False), _can_wait(function))
         try:
             message_types = _message_types(cls, function)
         except _NotDeclaredYet as error:
@@ -187,7 +193,16 @@ def _read_handlers(cls: type, *, early: bool = False) -> Handlers:
                 table.fallback = entry
             else:
                 table[message_type] = entry
+    table.simple = frozenset(each for each, entry in table.items() if entry.lane == "data" and not entry.is_direct)
     return table
+
+
+def _can_wait(function: Callable[..., Any]) -> bool:
+    """Whether a coroutine function may be suspended; True where that cannot be seen."""
+    code = getattr(function, "__code__", None)
+    if code is None or hasattr(function, "__wrapped__"):
+        return True
+    return inspect.iscoroutinefunction(function) and _YIELD in code.co_code[::2]
 
 
 def _check_override(cls: type, name: str, function: object) -> None:

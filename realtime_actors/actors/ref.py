@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import attrs
@@ -88,12 +89,16 @@ class Ref:
         Raises `MailboxFull` where the overflow policy does not drop, and `InvalidMessage` for what is no object of an
         attrs class.
         """
-        self._slot.post(message, None, _current_trace())
+        slot = self._slot
+        if type(message) in slot.simple and _current_trace() is None and get_ident() == slot.runtime.thread:
+            slot.mailbox.put_data(message)
+        else:
+            slot.post(message, None, _current_trace())
 
     def tell_or_dead_letter(self, message: Any) -> bool:
         """As `tell`, but what a full mailbox refuses becomes a dead letter, and the result is False."""
         try:
-            self._slot.post(message, None, trace_context.get())
+            self.tell(message)
         except MailboxFull as error:
             self._slot.dead_letter(message, "mailbox_full", error)
             return False

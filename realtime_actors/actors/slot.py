@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ from .life import Life
 from .mailbox import Mailbox
 from .messages import handlers_of
 from .ref import ActorState, ActorStatistics, Ref
-from .reply import Envelope, Reply
+from .reply import Envelope, Reply, message_of
 from .signals import ActorStarted, ActorTerminated, DeadLetter, RuntimeEvent, StopReason, Terminated
 from .supervision import Member, RestartType
 
@@ -42,10 +43,13 @@ class Slot:
         self.kind = cls.__name__
         self.restart: RestartType = child.restart
         self.handlers = handlers_of(cls)
+        self.simple: Set[type] = frozenset() if self.instruments else self.handlers.simple
+        """The types that `tell` only has to queue in the data lane; none once it is to stop."""
         self.mailbox = Mailbox(
             path,
             cls.mailbox_capacity if child.capacity is None else child.capacity,
             cls.mailbox_overflow if child.overflow is None else child.overflow,
+            self._on_drop,
         )
         self.stop_timeout = cls.stop_timeout if child.stop_timeout is None else child.stop_timeout
         if not self.stop_timeout >= 0:
@@ -88,22 +92,9 @@ class Slot:
         elif entry.is_direct and self.life is not None and self.life.handle_directly(entry, message):
             return
         if entry.lane == "data":
-            queue = self.mailbox.data
-            try:
-                queue.send_nowait(item)
-            except trio.WouldBlock:
-                dropped = self.mailbox.push_out(item)
-                if dropped is not None:
-                    self._on_drop(message, dropped)
-                return
-            fill = queue.fill = queue.fill + 1
-            if fill > queue.peak:  # noqa: PLR1730 - half the time of max()
-                queue.peak = fill
-            return
-        self.mailbox.put(entry.lane, item)
-        self.is_urgent = True
-        if self.life is not None:
-            self.life.ensure_control()
+            self.mailbox.put_data(item)
+        else:
+            self._put_control(item)
 
     async def post_when_room(self, message: object, reply: Reply | None, trace: object | None) -> None:
         """As `post`, waiting for room; where there is room it is no checkpoint."""
@@ -116,13 +107,16 @@ class Slot:
         item = message
         if reply is not None or trace is not None or self.instruments:
             item = self._envelope(message, reply, trace, None)
-        dropped = await self.mailbox.put_when_room(entry.lane, item)
-        if dropped is not None:
-            self._on_drop(message, dropped)
-        elif entry.lane == "control":
-            self.is_urgent = True
-            if self.life is not None:
-                self.life.ensure_control()
+        if entry.lane == "data":
+            await self.mailbox.put_data_when_room(item)
+        else:
+            self._put_control(item)
+
+    def _put_control(self, item: object) -> None:
+        self.mailbox.put_control(item)
+        self.is_urgent = True
+        if self.life is not None:
+            self.life.ensure_control()
 
     def take_over(self, message: object, reply: Reply | None, trace: object | None) -> None:
         """Queue what another actor forwards, with whom to answer."""
@@ -154,8 +148,8 @@ class Slot:
         trace = sending(self.instruments, self.ref, message, trace)
         return Envelope(message, reply, trace, timer, self.runtime.now())
 
-    def _on_drop(self, message: object, dropped: object) -> None:
-        if not isinstance(message, RuntimeEvent):
+    def _on_drop(self, item: object, dropped: object) -> None:
+        if not isinstance(message_of(item), RuntimeEvent):
             self.runtime.on_drop(self, self.path, self.mailbox.dropped)
         if isinstance(dropped, Envelope):
             if dropped.timer is not None:
@@ -217,11 +211,16 @@ class Slot:
         """Have the actor end for good. Does not wait."""
         if self.terminated is not None:
             return
-        self.stop_requested = True
+        self.take_no_more()
         self.state = "stopping"
         if self.life is not None:
             self.life.finish(drain=drain)
         self.group.wake()
+
+    def take_no_more(self) -> None:
+        """It is to end for good: what is told from now on becomes dead letters."""
+        self.stop_requested = True
+        self.simple = frozenset()
 
     async def wait_terminated(self) -> Terminated:
         """Wait for the end for good."""
@@ -231,7 +230,7 @@ class Slot:
 
     def end(self, reason: StopReason, cause: BaseException | None = None) -> None:
         """The actor has ended for good: what is queued becomes dead letters, watchers are told."""
-        self.stop_requested = True
+        self.take_no_more()
         self.state = "stopped"
         self.life = None
         for queue in (self.mailbox.control, self.mailbox.data):

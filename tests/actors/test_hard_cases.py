@@ -433,3 +433,28 @@ async def test_a_name_that_is_taken_says_by_whom() -> None:
         await runtime.spawn(Worker(), name="ann")
         with pytest.raises(NameTaken, match=r"there is an actor named ann already, a Worker: find\(\) that one"):
             await runtime.spawn(Listener(), name="ann")
+
+
+@attrs.define(eq=False)
+class Shielded(Worker):
+    @receives
+    async def sleep(self, message: Sleep) -> str:
+        self.context.start_soon(self._fail)
+        with trio.CancelScope(shield=True):
+            await trio.sleep(message.seconds)
+        self.log.append(f"{self.context.name} slept")
+        return "slept"
+
+    async def _fail(self) -> None:
+        raise ValueError("boom")
+
+
+async def test_a_handler_that_outlives_a_crash_is_the_last_of_its_life(autojump_clock: MockClock) -> None:
+    log: list[str] = []
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Shielded(log), name="a", restart="permanent")
+        for message in (Note("first"), Sleep(10), Note("kept")):
+            ref.tell(message)
+        assert await ref.ask(Notes(), timeout=60) == ["kept"]
+    first = ["a started", "a notes first", "a slept", "a stopped"]
+    assert log == [*first, "a started", "a notes kept", "a stopped"]

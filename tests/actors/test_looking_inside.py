@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -156,6 +157,76 @@ async def test_the_age_is_that_of_the_lane_that_is_busy_for_longer(autojump_cloc
         await trio.sleep(56)
         statistics = ref.statistics()
         assert (statistics.in_hand, statistics.in_hand_s) == ("Sleep", pytest.approx(59))
+
+
+@attrs.frozen
+class Await:
+    """Handled in ten seconds, in the way its name says."""
+
+
+class AsyncWith(Await):
+    pass
+
+
+class AsyncFor(Await):
+    pass
+
+
+class Delegated(Await):
+    pass
+
+
+class Decorated(Await):
+    pass
+
+
+def decorator(function: Callable[[Any, Any], Awaitable[None]]) -> Callable[[Any, Any], Awaitable[None]]:
+    @functools.wraps(function)
+    def decorated(self: Any, message: Any) -> Awaitable[None]:
+        return function(self, message)
+
+    return decorated
+
+
+@attrs.define(eq=False)
+class Waiter(Worker):
+    @receives
+    async def wait(self, _: Await) -> None:
+        await trio.sleep(10)
+
+    @receives
+    async def wait_with(self, _: AsyncWith) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep, 10)
+
+    @receives
+    async def wait_for(self, _: AsyncFor) -> None:
+        async for _tick in self.ticks():
+            pass
+
+    async def ticks(self) -> AsyncGenerator[None]:
+        await trio.sleep(10)
+        yield
+
+    @receives
+    def wait_elsewhere(self, _: Delegated) -> Awaitable[None]:
+        return self.wait(Await())
+
+    @receives
+    @decorator
+    async def wait_decorated(self, _: Decorated) -> None:
+        await trio.sleep(10)
+
+
+@pytest.mark.parametrize("message_type", [Await, AsyncWith, AsyncFor, Delegated, Decorated])
+async def test_the_age_does_not_count_messages_before(autojump_clock: MockClock, message_type: type[Await]) -> None:
+    async with open_runtime() as runtime:
+        ref = await runtime.spawn(Waiter())
+        for message in (Sleep(60), Note("between"), message_type()):
+            ref.tell(message)
+        await trio.sleep(61)
+        statistics = ref.statistics()
+        assert (statistics.in_hand, statistics.in_hand_s) == (message_type.__name__, pytest.approx(1))
 
 
 @pytest.mark.parametrize("restart_in_between", [False, True])
