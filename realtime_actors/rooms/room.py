@@ -98,8 +98,9 @@ class ChatRoom(SpeakingRoom):
 
     `spawn` returns when all agents are ready, or raises, and then none is running: `AgentNotReady`, `InvalidRoom`,
     `AlreadyInRoom` (two agents of one name), `TypeError` (something else than an agent). Each agent's id is
-    `<room>-<name>`. What all of them say, and what the room says, is published on `rooms.<room>.<type>`; people come
-    in by `join_room`, and what their frontends say is told to the room as `FromPerson`.
+    `<room>-<name>`, or its `RoomAgent.agent_id`. What all of them say, and what the room says, is published on
+    `rooms.<room>.<type>`; people come in by `join_room`, and what their frontends say is told to the room as
+    `FromPerson`.
 
     `policy` says who may speak, within `limits`. `turn_detection` finds people's turns. `moderator` decides where the
     policy is `Moderated()`: a function, or an agent, which then is in the room without taking part. An agent that
@@ -139,11 +140,13 @@ class ChatRoom(SpeakingRoom):
     # -- agents
 
     def _new_member(self, agent: RoomAgent) -> Member:
-        agent_id = f"{self._room}-{slug(agent.agent.name)}"
-        if agent_id in self._members or any(agent.agent.name == other.name for other in self._members.values()):
+        if any(agent.agent.name == other.name for other in self._members.values()):
             raise AlreadyInRoom(
                 f"An agent called {agent.agent.name!r} is in the room already: give one of the two another name."
             )
+        agent_id = self._id_for(agent)
+        if agent_id in self._members:
+            raise AlreadyInRoom(f"An agent with the id {agent_id!r} is in the room already: give one another agent_id.")
         member = self._members[agent_id] = Member(
             agent_id, agent, Relay(self.context.bus, agent_id, self._room, partial(self._agent_says, agent_id))
         )
@@ -151,6 +154,16 @@ class ChatRoom(SpeakingRoom):
         self.context.bus.add(member.relay)
         member.subscriptions = [self.context.subscribe(f"agents.{agent_id}.{kind.type}") for kind in _HEARD_OF]
         return member
+
+    def _id_for(self, agent: RoomAgent) -> str:
+        if agent.agent_id:
+            return agent.agent_id
+        plain = agent_id = f"{self._room}-{slug(agent.agent.name)}"
+        number = 1
+        while agent_id in self._members:  # names that have no letters of those that ids are made of
+            number += 1
+            agent_id = f"{plain}-{number}"
+        return agent_id
 
     def _forget(self, member: Member) -> None:
         self._members.pop(member.agent_id, None)

@@ -25,6 +25,9 @@ class RoomAgent:
 
     agent: RealtimeAgent
     hears: Hears = "audio"
+    agent_id: str = ""
+    """By which events and topics name it: letters, digits, _ and -, and used once in a runtime. Empty: `<room>-<name>`,
+    with a number if that is taken."""
 
     @property
     def model(self) -> Model:
