@@ -1,6 +1,7 @@
 """`realtime-actors demo`."""
 
 from functools import partial
+from typing import Any
 
 import click
 
@@ -24,37 +25,29 @@ Examples:
 @options.max_sessions
 @options.speed
 @options.turn_detection
+@options.workers
+@options.drain
 @options.verbose
-def demo(
-    *,
-    host: str,
-    port: int,
-    token: str | None,
-    allowed_origins: tuple[str, ...],
-    max_sessions: int,
-    speed: float,
-    turn_detection: str,
-    verbose: int,
-) -> None:
+def demo(*, workers: int, worker: str | None, drain: float, verbose: int, **plan: Any) -> None:
     """Run everything on this machine, without a key: a simulated model that hears and speaks, an agent with tools,
     the gateway.
 
     The model understands hello, the time, the date, the weather in a dozen cities, counting, repeating, thanks and
     goodbye, in English.
     """
-    from realtime_actors.cli.running import run  # noqa: PLC0415 - heavy
-    from realtime_actors.cli.servers.demo import demonstrate  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.workers.launch import Server, launch  # noqa: PLC0415 - heavy
 
-    run(
-        partial(
-            demonstrate,
-            host=host,
-            port=port,
-            token=token,
-            allowed_origins=allowed_origins,
-            max_sessions=max_sessions,
-            speed=speed,
-            turn_detection=turn_detection,
-        ),
+    def load() -> Server:
+        from realtime_actors.cli.servers.demo import demonstrate  # noqa: PLC0415 - heavy
+
+        return partial(demonstrate, **plan)
+
+    launch(
+        load,
+        workers=workers,
+        worker=worker,
+        drain=drain,
+        host=plan["host"],
+        port=plan["port"],
         verbose=verbose,
     )

@@ -77,27 +77,19 @@ def serve(*, verbose: int, workers: int, worker: str | None, drain: float, **pla
             "--workers is not for --certificate: which worker a connection is for stands in its request, and TLS hides "
             "that. Let a proxy in front end TLS, or serve with one worker."
         )
-    from realtime_actors.cli.running import Stopping, run  # noqa: PLC0415 - heavy
-    from realtime_actors.cli.workers.channel import Place, is_supported  # noqa: PLC0415 - heavy
+    from realtime_actors.cli.workers.launch import Server, launch  # noqa: PLC0415 - heavy
 
-    stopping = Stopping(drain)
-    if workers > 1 and worker is None:
-        if not is_supported():
-            raise click.ClickException(
-                "--workers needs a system on which processes pass sockets on to each other (Linux, macOS, BSD). Here, "
-                "start one `serve` for each core, each with a port of its own, behind a proxy."
-            )
-        from realtime_actors.cli.workers.supervisor import supervise  # noqa: PLC0415 - heavy
+    def load() -> Server:
+        from realtime_actors.cli.servers.serving import serve_agents  # noqa: PLC0415 - heavy
 
-        run(partial(supervise, workers, plan["host"], plan["port"], stopping), verbose=verbose, stopping=stopping)
-        return
-    from realtime_actors.cli.servers.serving import serve_agents  # noqa: PLC0415 - heavy
+        return partial(serve_agents, plan)
 
-    if worker is not None:
-        place = Place.of(worker)
-        serving = partial(serve_agents, plan, stopping, place)
-        run(serving, verbose=verbose, stopping=stopping, label=f"worker {place}")
-    elif drain:
-        run(partial(serve_agents, plan, stopping), verbose=verbose, stopping=stopping)
-    else:
-        run(partial(serve_agents, plan), verbose=verbose)
+    launch(
+        load,
+        workers=workers,
+        worker=worker,
+        drain=drain,
+        host=plan["host"],
+        port=plan["port"],
+        verbose=verbose,
+    )

@@ -3,14 +3,17 @@
 import gc
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import attrs
+import click
 import trio
 
 from realtime_actors.actors import Ref, Terminated, open_runtime
 from realtime_actors.agents import LocalVAD, RealtimeAgent, Tool
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE, Stopping
+from realtime_actors.cli.workers.channel import Passed, Place
 from realtime_actors.gateway import AgentRequest, Drain, Gateway, GatewaySettings, GetStatus, InvalidSessionConfig
 from realtime_actors.providers import Manual, RealtimeModel, SemanticVAD, ServerVAD, TurnDetection
 from realtime_actors.telemetry import dump_on_signal
@@ -61,25 +64,31 @@ class Agents:
 async def host(
     agents: Agents,
     settings: GatewaySettings,
-    announce: Callable[[str], None],
+    describe: Callable[[str], str],
     *,
     stopping: Stopping | None = None,
-    listeners: Sequence[trio.abc.Listener[trio.SocketStream]] = (),
+    place: Place | None = None,
 ) -> None:
-    """Serve frontends until cancelled; `announce` is given the gateway's URL (`ws://HOST:PORT`) when it listens.
+    """Serve frontends until cancelled, and say what `describe` makes of the gateway's URL (`ws://HOST:PORT`).
 
-    Asked by `stopping`, it lets conversations finish, and returns. Connections may come from `listeners`. SIGUSR1,
-    where there is one, prints the actors to stderr. Raises `PortInUse`, `ListenFailed`, or what the gateway crashed
-    with, in groups.
+    Asked by `stopping`, it lets conversations finish, and returns. With a `place` it is one of several workers: its
+    connections come from the supervisor, which is told instead. SIGUSR1, where there is one, prints the actors to
+    stderr. Raises `PortInUse`, `ListenFailed`, or what the gateway crashed with, in groups.
     """
+    passed = None
+    if place is not None and stopping is not None:
+        passed = Passed(place.channel, stopping.asked.set)
+        settings = attrs.evolve(settings, headers=place.headers)
     async with open_runtime(shutdown_timeout=GRACE) as runtime, trio.open_nursery() as nursery:
         if hasattr(signal, "SIGUSR1"):
-            await nursery.start(dump_on_signal, runtime, signal.SIGUSR1)
+            label = "" if place is None else place.label
+            await nursery.start(partial(dump_on_signal, runtime, signal.SIGUSR1, label=label))
+        listeners = () if passed is None else (passed,)
         gateway = await runtime.spawn(Gateway(agents, settings, listeners), name="gateway")
         if stopping is not None:
             nursery.start_soon(_drain_when_asked, gateway, stopping)
         gc.freeze()  # what was imported stays: to look through all of it for garbage would stop everybody for 30 ms
-        announce((await gateway.ask(GetStatus(), timeout=5)).url)
+        (click.echo if passed is None else passed.announce)(describe((await gateway.ask(GetStatus(), timeout=5)).url))
         ended: Terminated = await gateway.wait_stopped()
         if ended.cause is not None or stopping is None or not stopping.asked.is_set():
             raise ended.cause or CommandFailed("the gateway has ended by itself")

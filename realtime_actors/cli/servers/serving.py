@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-import click
 
 import realtime_actors.providers
 from realtime_actors.cli.errors import CommandFailed
@@ -15,7 +14,7 @@ from realtime_actors.cli.servers.addresses import connectable, everywhere
 from realtime_actors.cli.servers.gateway import Agents, listener
 from realtime_actors.cli.servers.gateway import host as host_gateway
 from realtime_actors.cli.servers.tools import load_tools
-from realtime_actors.cli.workers.channel import WORKER_HEADER, Passed, Place
+from realtime_actors.cli.workers.channel import Place
 from realtime_actors.gateway import GatewaySettings
 from realtime_actors.providers import InvalidModel, RealtimeModel, TurnDetection
 
@@ -69,27 +68,21 @@ async def serve_agents(
     models = {first: model_of(first, **given, turn_detection=detection)}
     models |= {name: model_of(name, turn_detection=detection) for name in others}
     settings = attrs.evolve(serving.settings, providers=tuple(models))
-    passed = None
-    if place is not None and stopping is not None:
-        passed = Passed(place.channel, stopping.asked.set)
-        settings = attrs.evolve(settings, headers={WORKER_HEADER: str(place)})
     agents = Agents(models, serving.name, serving.instructions, load_tools(serving.tools), local)
     with_models = ", ".join(f"{model.model_name} of {PROVIDERS[name].title}" for name, model in models.items())
 
-    def announce(url: str) -> None:
+    def describe(url: str) -> str:
         address = connectable(url)
-        several = "" if place is None else f"{place.count} workers share the port; a session stays with one of them.\n"
-        text = (
+        return (
             f"{serving.name} listens at {address}/ws/USER/SESSION, with {with_models}; the page is "
             f"{address.replace('ws', 'http', 1)}/\n"
-            f"{everywhere(url)}{several}"
+            f"{everywhere(url)}"
             f"Try, in another terminal:\n"
             f'  realtime-actors talk --text "hello" --url {address}\n'
             "Ctrl-C ends it."
         )
-        (click.echo if passed is None else passed.announce)(text)
 
-    await host_gateway(agents, settings, announce, stopping=stopping, listeners=() if passed is None else (passed,))
+    await host_gateway(agents, settings, describe, stopping=stopping, place=place)
 
 
 def model_of(

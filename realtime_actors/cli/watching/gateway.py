@@ -1,5 +1,6 @@
 """Asking a gateway for its actors, and what its refusals mean in words."""
 
+import re
 import socket
 import ssl
 from urllib.parse import urlsplit
@@ -13,13 +14,15 @@ from realtime_actors.actors import ActorTree
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.options import TOKEN_VARIABLE
 from realtime_actors.cli.urls import websocket_url
+from realtime_actors.cli.workers.channel import WORKER_HEADER
 from realtime_actors.transports import InvalidRequest
 from realtime_actors.transports.client import next_event
-from realtime_actors.transports.handshake import Target, parse_url
+from realtime_actors.transports.handshake import Target, header_map, parse_url
 
 __all__ = ["GatewayActors", "decode_tree"]
 
 _PATH = "/debug/actors"
+_WORKER = re.compile("([0-9]{1,3})/([0-9]{1,3})")
 _TIMEOUT = 5.0
 _LARGEST = 32 * 1024 * 1024  # some 100,000 actors
 _ADVICE = "start `realtime-actors demo` in another terminal, or give the URL of one that runs"
@@ -37,21 +40,42 @@ class GatewayActors:
         """The gateway's URL as it may be shown."""
 
     async def fetch(self) -> ActorTree:
-        """The actors now. Raises `CommandFailed`, with a sentence for people."""
-        status, body = await self._get()
+        """The actors now; with several workers those of all, as `<worker>/<path>`.
+
+        Raises `CommandFailed`, with a sentence for people.
+        """
+        tree, worker = await self._fetch("worker=0")
+        if worker is None:
+            return tree
+        trees = {worker[1]: tree}
+        for other in range(1, int(worker[2])):
+            tree, worker = await self._fetch(f"worker={other}")
+            if worker is not None:
+                trees[worker[1]] = tree
+        return ActorTree(
+            tuple(
+                attrs.evolve(actor, path=f"{number}/{actor.path}")
+                for number in sorted(trees, key=int)
+                for actor in trees[number].actors
+            )
+        )
+
+    async def _fetch(self, query: str) -> tuple[ActorTree, re.Match[str] | None]:
+        """The actors of the worker that answers, and which one that is, if there are several."""
+        status, body, worker = await self._get(query)
         if status == 200:
             try:
-                return decode_tree(body)
+                return decode_tree(body), _WORKER.fullmatch(worker)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 pass
         raise CommandFailed(self._in_words(status, body))
 
-    async def _get(self) -> tuple[int, bytes]:
+    async def _get(self, query: str) -> tuple[int, bytes, str]:
         where = self._target.authority
         try:
             with trio.fail_after(_TIMEOUT):
                 async with await self._open() as stream:
-                    return await self._exchange(stream)
+                    return await self._exchange(stream, query)
         except trio.TooSlowError:
             raise CommandFailed(f"{where} gave no answer within {_TIMEOUT:g} s") from None
         except ssl.SSLError as error:
@@ -73,13 +97,14 @@ class GatewayActors:
         context = ssl.create_default_context()
         return trio.SSLStream(stream, context, server_hostname=self._target.host, https_compatible=True)
 
-    async def _exchange(self, stream: trio.abc.Stream) -> tuple[int, bytes]:
+    async def _exchange(self, stream: trio.abc.Stream, query: str) -> tuple[int, bytes, str]:
+        target = attrs.evolve(self._target, query="&".join(filter(None, (self._target.query, query))))
         http = h11.Connection(h11.CLIENT)
         headers = [("Host", self._target.host_header), ("Accept", "application/json"), ("Connection", "close")]
         if self._token:
             headers.append(("Authorization", f"Bearer {self._token}"))
         try:
-            request = http.send(h11.Request(method="GET", target=self._target.request_target, headers=headers))
+            request = http.send(h11.Request(method="GET", target=target.request_target, headers=headers))
         except (h11.LocalProtocolError, UnicodeEncodeError):  # both quote it
             raise CommandFailed("the token holds characters that HTTP does not allow") from None
         await stream.send_all(request + http.send(h11.EndOfMessage()))
@@ -93,7 +118,7 @@ class GatewayActors:
             body += event.data
             if len(body) > _LARGEST:
                 raise CommandFailed(f"{self._target.authority} answers with more than {_LARGEST} bytes")
-        return answer.status_code, bytes(body)
+        return answer.status_code, bytes(body), header_map(answer.headers).get(WORKER_HEADER, "")
 
     def _in_words(self, status: int, body: bytes) -> str:
         where = self.display

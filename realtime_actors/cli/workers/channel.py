@@ -85,8 +85,15 @@ class Place:
         number, count, channel = map(int, text.replace(":", "/").split("/"))
         return cls(number, count, channel)
 
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
+    @property
+    def headers(self) -> dict[str, str]:
+        """By which answers say whose they are."""
+        return {WORKER_HEADER: f"{self.number}/{self.count}"}
+
+    @property
+    def label(self) -> str:
+        """For logs."""
+        return f"worker {self.number}"
 
 
 class Passed(trio.abc.Listener[trio.SocketStream]):

@@ -76,6 +76,7 @@ class Supervisor:
         await serving.start(Door(len(self.workers), self._pass_on).serve, self.listeners)
         for worker in self.workers:
             await worker.ready.wait()
+        click.echo(f"{len(self.workers)} workers share the port; a session stays with one of them.")
         click.echo(self.workers[0].announcement)
 
     # -- the workers
