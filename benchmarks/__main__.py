@@ -11,6 +11,9 @@ import click
 
 from . import bounds, catalogue, chart, machine, report
 from .benchmark import Benchmark
+from .peers import catalogue as peers
+from .peers import goals
+from .peers.environments import default_directory
 from .runner import Result, play
 
 _EXAMPLES = """
@@ -20,6 +23,7 @@ Examples:
   python -m benchmarks hop ask                      these two
   python -m benchmarks kernel --json kernel.json    a group, and its numbers in a file
   python -m benchmarks --quick --check              what CI runs, in under two minutes
+  python -m benchmarks --peers --json peers.json    the same work on others, which it installs, and our goals
   python -m benchmarks bounds results.json          store what was reached as the bounds for --check
   python -m benchmarks chart results.json docs/benchmarks/     draw what was measured
 """
@@ -47,17 +51,36 @@ def main() -> None:
 @click.option("--quick", is_flag=True, help="Fewer of them, shorter, in three rounds: under two minutes.")
 @click.option("--rounds", type=click.IntRange(1), help="Interleaved rounds of each.  [default: 5, with --quick 3]")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all numbers here.")
+@click.option("--peers", "with_peers", is_flag=True, help="Compare with other projects; the first run installs them.")
+@click.option(
+    "--environments",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_directory,
+    show_default="in the user's cache folder",
+    help="Where the peers' virtual environments are kept.",
+)
 @click.option("--check", is_flag=True, help="Exit with 1 when a ratio is worse than its stored bound by half, twice.")
 def run(  # noqa: PLR0917 - click gives them by name
-    names: tuple[str, ...], list_them: bool, quick: bool, rounds: int | None, json_file: Path | None, check: bool
+    names: tuple[str, ...],
+    list_them: bool,
+    quick: bool,
+    rounds: int | None,
+    json_file: Path | None,
+    with_peers: bool,
+    environments: Path,
+    check: bool,
 ) -> None:
     """Run the benchmarks of these NAMES (or groups), or all.
 
     Each number is the median of the rounds with the least and the most, and a ratio to the baseline's in the same
     round. The table goes to stdout, what is under way to stderr.
     """
+    if check and with_peers:
+        raise click.UsageError("--check is of what this project costs alone: it does not go with --peers")
+    progress = _Progress()
+    among = peers.benchmarks(environments, progress.tell) if with_peers else None
     try:
-        chosen = catalogue.select(names, quick=quick)
+        chosen = catalogue.select(names, quick=quick, among=among)
     except catalogue.UnknownBenchmark as error:
         raise click.UsageError(str(error)) from None
     if list_them:
@@ -65,7 +88,7 @@ def run(  # noqa: PLR0917 - click gives them by name
             click.echo(f"{each.group:10} {each.label:32} {each.about}")
         return
     rounds = rounds or (3 if quick else 5)
-    where, start, progress = machine.look(), time.monotonic(), _Progress()
+    where, start = machine.look(), time.monotonic()
     results: list[Result] = []
     interrupted = False
     try:
@@ -82,6 +105,8 @@ def run(  # noqa: PLR0917 - click gives them by name
         results=results,
     )
     click.echo(report.table(done))
+    if with_peers:
+        click.echo(goals.of(done))
     if json_file is not None:
         json_file.write_bytes(report.dump(done))
     if interrupted:

@@ -19,9 +19,9 @@ def every() -> list[Benchmark]:
     return [*kernel.benchmarks(), *decoding.benchmarks(), *provider_path.benchmarks()]
 
 
-def select(names: Sequence[str], *, quick: bool = False) -> list[Benchmark]:
+def select(names: Sequence[str], *, quick: bool = False, among: Sequence[Benchmark] | None = None) -> list[Benchmark]:
     """The benchmarks of these groups, names or labels, all for none. Raises `UnknownBenchmark`."""
-    benchmarks = every()
+    benchmarks = every() if among is None else among
     known = {word for each in benchmarks for word in (each.group, each.name, each.label)}
     for name in names:
         if name not in known:

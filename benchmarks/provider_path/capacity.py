@@ -9,6 +9,7 @@ import attrs
 from benchmarks.benchmark import ThrownOut, Values
 
 from .load import Load
+from .processes import Driver
 from .trial import trial
 
 __all__ = ["MOST_MS", "Search", "most_carried"]
@@ -52,7 +53,7 @@ def most_carried(carries: Callable[[int], bool], start: int, step: float) -> int
 class Search:
     """A contestant's search; each round begins where the last one ended."""
 
-    driver: str
+    driver: Driver | str
     start: int
     """How many sessions it may carry, about."""
     _step: float = attrs.field(init=False, default=_FIRST_STEP)

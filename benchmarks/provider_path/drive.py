@@ -1,6 +1,6 @@
-"""Runs one driver: `python -m benchmarks.provider_path.drive listen agents SESSIONS WARM COUNT`.
+"""Runs one driver: `python -m benchmarks.provider_path.drive listen MODULE SESSIONS WARM COUNT`.
 
-The port of the load generator comes as a line on stdin.
+The port of the load generator comes as a line on stdin. What is imported here must be in a peer's environment, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from importlib import import_module
 import click
 import orjson
 
-from .inventory import give_when_asked
 from .meter import Meter, Pace
 from .priority import CONTESTANT, go_first
 
@@ -19,7 +18,7 @@ __all__ = ["main"]
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["listen", "speak", "relay", "broadcast"]))
+@click.argument("kind", type=click.Choice(["listen", "speak", "relay", "broadcast", "interrupt", "consume", "stay"]))
 @click.argument("driver")
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
@@ -31,15 +30,22 @@ def main(  # noqa: PLR0917 - click gives them by name
     """Run the driver until each session has had so many pieces, beside those to warm up with."""
     go_first(CONTESTANT)
     meter = Meter(sessions * warm, sessions * (warm + count))
-    module = import_module(f"benchmarks.provider_path.drivers.{driver}")
+    module = import_module(driver)
     port = int(sys.stdin.readline())
     if kind == "listen":
         module.listen(port, sessions, meter.heard)
     elif kind == "relay":
-        give_when_asked()
+        if "trio" in sys.modules:
+            from .inventory import give_when_asked  # noqa: PLC0415 - it counts Trio's tasks and this package's actors
+
+            give_when_asked()
         module.relay(port, _say_port)
     elif kind == "broadcast":
         module.broadcast(port, sessions, frontends, _say_port)
+    elif kind == "stay":
+        module.stay(port, sessions)
+    elif kind != "speak":
+        getattr(module, kind)(port)  # it prints by itself what it has found
     else:
         module.speak(port, sessions, Pace(meter, sessions))
 

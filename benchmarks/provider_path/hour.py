@@ -15,7 +15,7 @@ from benchmarks.statistics import percentile, slope
 
 from . import inventory
 from .load import Load
-from .processes import Process, connect, end, line, start
+from .processes import Process, connect, drive, end, line, start
 from .trial import check_audience, verdict
 
 __all__ = ["flatness", "hour_trial"]
@@ -30,7 +30,7 @@ def hour_trial(driver: str, seconds: float, stay: float) -> Values:
     """What so many seconds of users cost, and left, each there for `stay` seconds. Raises `ThrownOut`, `Failed`."""
     processes = [start("mock", "answer", "0", "0", "0")]
     try:
-        relay = start("drive", "relay", driver, "0", "0", "0")
+        relay = drive(driver, "relay", "0", "0", "0")
         processes.append(relay)
         users = start("users", str(relay.pid), str(seconds), str(stay))
         processes.append(users)

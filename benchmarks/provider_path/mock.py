@@ -20,7 +20,7 @@ import orjson
 from benchmarks.statistics import percentile
 
 from .priority import GENERATOR, go_first
-from .wire import DELTA_MS, Delta, Incoming, message, plain_frame, stamp_of_append, websocket_frame
+from .wire import DELTA_MS, TURN, Delta, Incoming, message, plain_frame, reply_begins, stamps_of_append, websocket_frame
 
 __all__ = ["Mock"]
 
@@ -30,7 +30,6 @@ _LOOK_AT_ONCE = 0.0002  # where it matters when they say it
 _PATIENCE = 60.0  # seconds for the sessions to begin, and again for what is measured to end
 _READ = 65536
 _CHUNK = 32  # deltas that are sent at once in a flood
-_TURN = 20  # deltas of a reply, where replies end
 
 
 @attrs.define(eq=False)
@@ -148,13 +147,19 @@ class Mock:
         while any(session.waiting or left[n] for n, session in enumerate(self._order) if not session.gone):
             moved = False
             for number, session in enumerate(self._order):
+                if session.delta is None:
+                    left[number] = 0  # it was cancelled
                 while left[number] and not session.waiting:
                     count = min(_CHUNK, left[number])
                     session.send(chunks[number][: count * len(chunks[number]) // _CHUNK])
                     left[number] -= count
                     moved = True
             self._look(0 if moved else 0.001)
-        report = {"cpu": (time.process_time() - cpu) / (time.monotonic() - start), "late_p99": 0.0}
+        report = {
+            "cpu": (time.process_time() - cpu) / (time.monotonic() - start),
+            "late_p99": 0.0,
+            "cancels": float(len(self.cancels)),
+        }
         self._wait_for_the_end()
         return report
 
@@ -191,7 +196,7 @@ class Mock:
         while not over:
             self._look(min(0.05, max(0.0, due[0][0] - time.monotonic())) if due else 0.05)
             now = time.monotonic()
-            due.extend((now + period, session, session.response_id, _TURN) for session in self._begun)
+            due.extend((now + period, session, session.response_id, TURN) for session in self._begun)
             self._begun.clear()
             while due and due[0][0] <= now:
                 at, session, response_id, left = due.popleft()
@@ -279,11 +284,11 @@ class Mock:
             return
         now = time.monotonic_ns()
         for payload in session.incoming.feed(data):
-            sent = stamp_of_append(payload)
-            if sent is None:
-                self._answer(session, payload)
+            sent = stamps_of_append(payload)
+            if sent:
+                self._heard.extend((now, each) for each in sent)
             else:
-                self._heard.append((now, sent))
+                self._answer(session, payload)
         for answer in session.incoming.answers:
             session.send(answer)
             if answer.startswith(b"HTTP/"):
@@ -301,8 +306,16 @@ class Mock:
             case "response.create":
                 self._replies += 1
                 response_id = f"resp_{self._replies}"
-                response = {"object": "realtime.response", "id": response_id, "status": "in_progress"}
+                response: dict[str, object] = {
+                    "object": "realtime.response",
+                    "id": response_id,
+                    "status": "in_progress",
+                    "output": [],
+                    "metadata": said.get("response", {}).get("metadata"),
+                }
                 session.say(message("response.created", response=response))
+                for event in reply_begins(response_id):
+                    session.say(event)
                 session.delta = Delta(response_id, plain=bool(session.incoming.plain))
                 session.response_id = response_id
                 self._begun.append(session)
@@ -316,7 +329,12 @@ class Mock:
 
     def _end_reply(self, session: _Session, status: str) -> None:
         session.delta = None
-        response = {"object": "realtime.response", "id": session.response_id, "status": status}
+        response: dict[str, object] = {
+            "object": "realtime.response",
+            "id": session.response_id,
+            "status": status,
+            "output": [],
+        }
         session.say(message("response.done", response=response))
 
 

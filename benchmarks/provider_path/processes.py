@@ -4,26 +4,62 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import attrs
 import orjson
 
 from benchmarks.benchmark import Failed
 
-__all__ = ["Process", "connect", "end", "line", "start"]
+__all__ = ["Driver", "Process", "connect", "drive", "end", "line", "start"]
 
-Process = subprocess.Popen[bytes]
+_ROOT = Path(__file__).parents[2]
 
 
-def start(module: str, *arguments: str) -> Process:
+@attrs.frozen
+class Driver:
+    """A contestant's module, and what gives the Python that it runs with: a peer has an environment of its own."""
+
+    module: str
+    python: Callable[[], str] | None = None
+    """None for this Python. It may raise `Failed`."""
+
+    @classmethod
+    def of(cls, driver: Driver | str) -> Driver:
+        """The driver, or that of the provider's path of this name."""
+        return cls(f"benchmarks.provider_path.drivers.{driver}") if isinstance(driver, str) else driver
+
+
+class Process(subprocess.Popen[bytes]):
+    """A process of a round. What a `quiet` one writes to stderr is shown only in the reason for its failure."""
+
+    def __init__(self, command: Sequence[str], *, quiet: bool) -> None:
+        self._words = tempfile.TemporaryFile() if quiet else None  # noqa: SIM115 - it is there as long as the process
+        super().__init__(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, cwd=_ROOT)
+
+    def last_words(self) -> str:
+        """The last line that it wrote to stderr, or where that is."""
+        if self._words is None:
+            return "see what it said on stderr"
+        self._words.seek(0)
+        lines = [line for line in self._words.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1].strip()[:300] if lines else "it does not say why"
+
+
+def start(module: str, *arguments: str, python: str | None = None) -> Process:
     """Run a module of this package."""
-    return subprocess.Popen(  # noqa: S603 - parts of this package
-        [sys.executable, "-m", f"benchmarks.provider_path.{module}", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    command = [python or sys.executable, "-m", f"benchmarks.provider_path.{module}", *arguments]
+    return Process(command, quiet=python is not None)
+
+
+def drive(driver: Driver | str, kind: str, *arguments: str) -> Process:
+    """Run a contestant. Raises `Failed` when it cannot be."""
+    driver = Driver.of(driver)
+    return start("drive", kind, driver.module, *arguments, python=driver.python and driver.python())
 
 
 def connect(process: Process, to: Process) -> None:
@@ -38,7 +74,7 @@ def line(process: Process) -> Any:
     assert process.stdout is not None
     said = process.stdout.readline()
     if not said:
-        raise Failed("a process ended too early: see what it said on stderr")
+        raise Failed(f"a process ended too early: {process.last_words()}")
     return orjson.loads(said)
 
 

@@ -11,7 +11,7 @@ from benchmarks.benchmark import Failed, ThrownOut, Values
 from benchmarks.statistics import percentile
 
 from .load import Load
-from .processes import Process, connect, end, line, start
+from .processes import Driver, Process, connect, drive, end, line, start
 from .wire import DELTA_MS
 
 __all__ = ["WARM_SESSIONS", "check_audience", "interruption_trial", "relay_trial", "trial", "verdict"]
@@ -31,20 +31,20 @@ WARM_SESSIONS = 10
 """Sessions that are opened first when memory is measured, and not counted."""
 
 
-def trial(load: Load, driver: str) -> Values:
+def trial(load: Load, driver: Driver | str) -> Values:
     """What the driver took. Raises `ThrownOut`, `Failed`."""
     numbers = [str(load.sessions), str(load.warm), str(load.count)]
     mock = start("mock", load.kind, *numbers)
     contestant: Process | None = None
     try:
-        contestant = start("drive", "speak" if load.kind == "hear" else "listen", driver, *numbers)
+        contestant = drive(driver, "speak" if load.kind == "hear" else "listen", *numbers)
         connect(contestant, mock)
         try:
             printed, _ = contestant.communicate(timeout=_PATIENCE + load.sessions * 0.02)
         except subprocess.TimeoutExpired:
             raise Failed("it had not done all of its work in time") from None
         if not printed:
-            raise Failed("it ended without a result: see what it said on stderr")
+            raise Failed(f"it ended without a result: {contestant.last_words()}")
         report = line(mock)
     finally:
         end([mock] if contestant is None else [contestant, mock])
@@ -55,7 +55,7 @@ def trial(load: Load, driver: str) -> Values:
     return {**values, **{f"generator {name}": value for name, value in report.items()}}
 
 
-def relay_trial(load: Load, driver: str, framing: str, frontends: int | None = None) -> Values:
+def relay_trial(load: Load, driver: Driver | str, framing: str, frontends: int | None = None) -> Values:
     """What the driver took between the provider and as many frontends, or so many of each session.
 
     Raises `ThrownOut`, `Failed`.
@@ -70,7 +70,7 @@ def relay_trial(load: Load, driver: str, framing: str, frontends: int | None = N
     return {**values, **{f"generator {name}": value for name, value in report.items()}}
 
 
-def interruption_trial(others: int, times: int, driver: str, framing: str) -> Values:
+def interruption_trial(others: int, times: int, driver: Driver | str, framing: str) -> Values:
     """How long after a frontend's cancel it reached the provider, and the frontend heard the last delta, in ms.
 
     So many other sessions stream meanwhile. Raises `ThrownOut`, `Failed`.
@@ -93,7 +93,7 @@ def interruption_trial(others: int, times: int, driver: str, framing: str) -> Va
 
 
 def _relay(
-    load: Load, driver: str, framing: str, *, reports: int, frontends: int | None = None
+    load: Load, driver: Driver | str, framing: str, *, reports: int, frontends: int | None = None
 ) -> tuple[bytes, list[Any]]:
     """What the frontends printed, and what the provider did."""
     numbers = [str(load.warm), str(load.count)]
@@ -101,11 +101,11 @@ def _relay(
     processes = [start("mock", load.kind, str(provided), *numbers)]
     try:
         mock = processes[0]
-        arguments = [driver, str(provided), *numbers]
+        arguments = [str(provided), *numbers]
         if frontends is None:
-            relay = start("drive", "relay", *arguments)
+            relay = drive(driver, "relay", *arguments)
         else:
-            relay = start("drive", "broadcast", *arguments, str(frontends))
+            relay = drive(driver, "broadcast", *arguments, str(frontends))
         processes.append(relay)
         kind = "hear" if load.kind == "stream" else load.kind
         sessions = load.sessions * (frontends or 1)

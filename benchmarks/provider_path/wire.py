@@ -19,15 +19,17 @@ __all__ = [
     "AUDIO_SIZE",
     "DELTA_MS",
     "STAMP_SIZE",
+    "TURN",
     "Delta",
     "Incoming",
     "accept",
     "message",
     "plain_frame",
+    "reply_begins",
     "stamp",
     "stamp_of",
-    "stamp_of_append",
     "stamp_of_delta",
+    "stamps_of_append",
     "websocket_frame",
 ]
 
@@ -35,15 +37,35 @@ DELTA_MS = 20
 AUDIO_SIZE = 24_000 * 2 * DELTA_MS // 1000
 """Bytes of a piece of audio: 20 ms of PCM16 mono at 24 kHz."""
 STAMP_SIZE = 8
+TURN = 20
+"""Deltas of a reply, where replies end."""
 _STAMP_ROOM = 9  # in base64 that is 12 characters without a rest
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
+_APPEND = b"input_audio_buffer.append"
+_PIECE_IN_BASE64 = AUDIO_SIZE // 3 * 4
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 
 
 def message(kind: str, **fields: object) -> bytes:
     """An event of the wire."""
     return orjson.dumps({"type": kind, "event_id": "event_0123456789abcdef", **fields})
+
+
+def reply_begins(response_id: str) -> list[bytes]:
+    """What comes between `response.created` and the first delta: clients match deltas to the item and its part."""
+    place = {"response_id": response_id, "output_index": 0}
+    item = {"id": f"item_{response_id}", "object": "realtime.item", "type": "message", "role": "assistant"}
+    return [
+        message("response.output_item.added", **place, item={**item, "status": "in_progress", "content": []}),
+        message(
+            "response.content_part.added",
+            **place,
+            item_id=item["id"],
+            content_index=0,
+            part={"type": "audio", "transcript": ""},
+        ),
+    ]
 
 
 def plain_frame(payload: bytes) -> bytes:
@@ -109,12 +131,17 @@ class Delta:
         return self._before + pybase64.b64encode(stamp(nanoseconds) + b"\0") + self._after
 
 
-def stamp_of_append(payload: bytes) -> int | None:
-    """The time in an `input_audio_buffer.append`; None for other messages."""
-    start = payload.find(b'"audio":"')
-    if start < 0 or payload.find(b"input_audio_buffer.append", 0, 200) < 0:
-        return None
-    return stamp_of(pybase64.b64decode(payload[start + 9 : start + 21]))
+def stamps_of_append(payload: bytes) -> list[int]:
+    """The times of the pieces in an `input_audio_buffer.append`, of which some clients send several in one.
+
+    Empty for other messages. A client may write its JSON with spaces, and its keys in any order.
+    """
+    key = payload.find(b'"audio":')
+    if key < 0 or (payload.find(_APPEND, 0, 200) < 0 and payload.find(_APPEND, max(0, len(payload) - 200)) < 0):
+        return []
+    start = payload.index(b'"', key + 8) + 1
+    end = payload.index(b'"', start)
+    return [stamp_of(pybase64.b64decode(payload[at : at + 12])) for at in range(start, end - 11, _PIECE_IN_BASE64)]
 
 
 def stamp_of_delta(payload: bytes) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import orjson
 import pybase64
 import pytest
@@ -86,12 +88,15 @@ def test_pings_are_answered_and_a_close_is_seen() -> None:
     assert pong.payload == b"are you there"
 
 
-@given(TIMES)
-def test_the_time_of_an_append_is_found_in_it(time: int) -> None:
-    audio = pybase64.b64encode_as_string(wire.stamp(time) + bytes(952))
-    append = orjson.dumps({"type": "input_audio_buffer.append", "audio": audio})
-    assert wire.stamp_of_append(append) == time
-    assert wire.stamp_of_append(orjson.dumps({"type": "session.update", "audio": audio})) is None
+@given(st.lists(TIMES, min_size=1, max_size=5), st.booleans(), st.booleans())
+def test_the_times_of_the_pieces_in_an_append_are_found(times: list[int], compact: bool, audio_first: bool) -> None:
+    """Clients write their JSON in different ways, and some wait for several pieces."""
+    audio = pybase64.b64encode_as_string(b"".join(wire.stamp(time) + bytes(952) for time in times))
+    fields = {"audio": audio, "event_id": "e", "type": "input_audio_buffer.append"}
+    fields = fields if audio_first else dict(reversed(fields.items()))
+    payload = orjson.dumps(fields) if compact else json.dumps(fields).encode()
+    assert wire.stamps_of_append(payload) == times
+    assert wire.stamps_of_append(orjson.dumps({"type": "session.update", "audio": audio})) == []
 
 
 @given(TIMES)

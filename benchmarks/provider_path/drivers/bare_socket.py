@@ -12,10 +12,11 @@ import trio
 from benchmarks.provider_path.meter import Pace
 from benchmarks.provider_path.wire import message, plain_frame
 
-__all__ = ["agent_delta", "broadcast", "listen", "relay", "speak"]
+__all__ = ["agent_delta", "broadcast", "listen", "messages", "relay", "speak"]
 
 
-async def _messages(connection: trio.socket.SocketType) -> AsyncGenerator[bytes]:
+async def messages(connection: trio.socket.SocketType) -> AsyncGenerator[bytes]:
+    """The messages of a socket with minimal framing."""
     data = bytearray()
     while True:
         data += await connection.recv(65536)
@@ -34,7 +35,7 @@ async def _session(port: int, heard: Callable[[bytes], None]) -> None:
     await connection.connect(("127.0.0.1", port))
     await connection.send(plain_frame(message("session.update", session={"type": "realtime"})))
     await connection.send(plain_frame(message("response.create")))
-    async for frame in _messages(connection):
+    async for frame in messages(connection):
         event = orjson.loads(frame)
         if event["type"] == "response.output_audio.delta":
             heard(pybase64.b64decode(event["delta"]))
@@ -79,7 +80,7 @@ async def _relay_one(port: int, frontend: trio.SocketStream) -> None:
     await connection.connect(("127.0.0.1", port))
     await connection.send(plain_frame(message("session.update", session={"type": "realtime"})))
     await connection.send(plain_frame(message("response.create")))
-    async for frame in _messages(connection):
+    async for frame in messages(connection):
         event = orjson.loads(frame)
         match event["type"]:
             case "session.updated":
@@ -132,7 +133,7 @@ async def _broadcast_one(port: int, frontends: list[trio.SocketStream]) -> None:
     await connection.connect(("127.0.0.1", port))
     await connection.send(plain_frame(message("session.update", session={"type": "realtime"})))
     await connection.send(plain_frame(message("response.create")))
-    async for frame in _messages(connection):
+    async for frame in messages(connection):
         event = orjson.loads(frame)
         if event["type"] == "response.output_audio.delta":
             made = plain_frame(orjson.dumps(agent_delta(event)))

@@ -1,0 +1,61 @@
+"""AgentScope 1.0.21: an agent, and an application that reads its outgoing queue."""
+
+# What it imports is in the peer's environment only, so nothing of its types is known here.
+# pyright: basic, reportMissingImports=false
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import attrs
+import pybase64
+from agentscope.agent import RealtimeAgent
+from agentscope.realtime import ClientEvents, OpenAIRealtimeModel, ServerEvents
+
+from benchmarks.peers.application import Application, Host, StartSoon
+
+_FORMAT: Any = {"type": "audio/pcm", "rate": 24000}
+
+
+def friday(port: int) -> RealtimeAgent:
+    """An agent whose provider is the load generator."""
+    model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="none")
+    model.websocket_url = f"ws://127.0.0.1:{port}/"
+    return RealtimeAgent(name="Friday", sys_prompt="You are friendly.", model=model)
+
+
+@attrs.frozen
+class _Session:
+    agent: RealtimeAgent
+
+    async def ask(self) -> None:
+        # It has no way to ask for a reply: its agent takes no notice of the client event for that.
+        await self.agent.model._websocket.send('{"type":"response.create"}')
+
+    async def append(self, pcm: bytes) -> None:
+        audio = pybase64.b64encode_as_string(pcm)
+        await self.agent.handle_input(ClientEvents.ClientAudioAppendEvent(session_id="s", audio=audio, format=_FORMAT))
+
+    async def interrupt(self) -> None:
+        await self.agent.handle_input(ClientEvents.ClientResponseCancelEvent(session_id="s"))
+
+
+async def open_session(port: int, application: Application, start_soon: StartSoon) -> _Session:
+    agent, queue = friday(port), asyncio.Queue()
+    await agent.start(queue)
+
+    async def hear() -> None:
+        while True:
+            event = await queue.get()
+            if isinstance(event, ServerEvents.AgentResponseAudioDeltaEvent):
+                await application.audio(pybase64.b64decode(event.delta))
+            elif isinstance(event, ServerEvents.AgentResponseDoneEvent):
+                application.ended()
+
+    start_soon(hear)
+    return _Session(agent)
+
+
+_host = Host(open_session)
+listen, speak, interrupt, consume, stay = _host.listen, _host.speak, _host.interrupt, _host.consume, _host.stay
