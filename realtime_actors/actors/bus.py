@@ -64,6 +64,8 @@ class Subscription:
     overflow: BusOverflow
     weigh: Callable[[Any], int]
     on_overflow: Callable[[], object] | None = attrs.field(default=None, kw_only=True)
+    _patterns: list[str] = attrs.field(init=False, factory=list[str])
+    """Those added by `also`."""
     _buffer: deque[tuple[Any, Hashable, int]] = attrs.field(init=False, factory=deque[tuple[Any, Hashable, int]])
     _weight: int = attrs.field(init=False, default=0)
     _reader: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
@@ -79,10 +81,16 @@ class Subscription:
         """A snapshot of its counters."""
         return SubscriptionStatistics(self.pattern, len(self._buffer), self._delivered, self._dropped, self._superseded)
 
+    def also(self, pattern: str) -> None:
+        """Take in what matches this pattern, too. Raises `InvalidName` for a bad one."""
+        self._bus.add(self, pattern)
+        self._patterns.append(pattern)
+
     def close(self) -> None:
         """Receive no more. What is buffered can still be read."""
         self._closed = True
-        self._bus.remove(self)
+        for pattern in (self.pattern, *self._patterns):
+            self._bus.remove(self, pattern)
         self._wake()
 
     def offer(self, message: Any, group: Hashable) -> None:
@@ -137,9 +145,19 @@ class Subscription:
         if self.pattern.split(".", 1)[0] not in ("runtime", "*", ">"):
             self._bus.on_drop(self, f"subscription to {self.pattern}", self._dropped)
 
+    def waiting(self) -> list[Any]:
+        """What is buffered, oldest first."""
+        return [entry[0] for entry in self._buffer]
+
     def discard(self, group: Hashable) -> None:
         """Called by the bus: remove what waits with this group."""
-        kept = [entry for entry in self._buffer if entry[1] != group]
+        self._keep([entry for entry in self._buffer if entry[1] != group])
+
+    def drop(self, is_useless: Callable[[Any], bool]) -> None:
+        """Remove what waits and is of no use any more; it is counted as superseded."""
+        self._keep([entry for entry in self._buffer if not is_useless(entry[0])])
+
+    def _keep(self, kept: list[tuple[Any, Hashable, int]]) -> None:
         removed = len(self._buffer) - len(kept)
         if removed:
             self._superseded += removed
@@ -347,9 +365,12 @@ class Bus:
         self.add(subscription)
         return subscription
 
-    def add(self, subscriber: Subscriber) -> None:
-        """Give a subscriber what is published from now on, until `remove`. `subscribe` does this."""
-        pattern = subscriber.pattern
+    def add(self, subscriber: Subscriber, pattern: str | None = None) -> None:
+        """Give a subscriber what is published from now on, until `remove`. `subscribe` does this.
+
+        `pattern` is one besides its own. What matches several is given once.
+        """
+        pattern = subscriber.pattern if pattern is None else pattern
         if not _PATTERN.fullmatch(pattern):
             raise InvalidName(
                 f"{pattern!r} is no pattern: words of letters, digits, _ and - joined by dots; * stands for a word, "
@@ -361,9 +382,9 @@ class Bus:
         node.here[subscriber] = None
         self._cache.clear()
 
-    def remove(self, subscriber: Subscriber) -> None:
-        """Forget a subscriber. Closing a subscription does this."""
-        self._root.remove(subscriber.pattern.split("."), subscriber)
+    def remove(self, subscriber: Subscriber, pattern: str | None = None) -> None:
+        """Forget a subscriber (by one of its patterns). Closing a subscription does this."""
+        self._root.remove((subscriber.pattern if pattern is None else pattern).split("."), subscriber)
         self._cache.clear()
 
     def _match(self, topic: str) -> tuple[Subscriber, ...]:
@@ -371,5 +392,5 @@ class Bus:
             raise InvalidName(f"{topic!r} is no topic: words of letters, digits, _ and - joined by dots")
         if len(self._cache) >= _CACHED_TOPICS:
             self._cache.clear()
-        found = self._cache[topic] = tuple(self._root.matching(topic.split("."), 0))
+        found = self._cache[topic] = tuple(dict.fromkeys(self._root.matching(topic.split("."), 0)))
         return found

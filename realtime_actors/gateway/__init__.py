@@ -6,6 +6,7 @@ from .authentication import BearerToken, bearer_tokens
 from .errors import AccessDenied, GatewayError, InvalidSessionConfig, InvalidSettings
 from .gateway import Drain, Gateway, GatewayStatus, GetStatus
 from .request import AgentFactory, AgentRequest, Authenticate
+from .rooms import RoomFactory
 from .session import FrontendSession
 from .settings import GatewaySettings
 
@@ -27,6 +28,7 @@ __all__ = [
     "GetStatus",
     "InvalidSessionConfig",
     "InvalidSettings",
+    "RoomFactory",
     "WrongEventLoop",
     "asgi_app",
     "bearer_tokens",

@@ -14,6 +14,7 @@ from realtime_actors.transports.asgi import AsgiReceive, AsgiScope, AsgiSend, se
 from .errors import GatewayError
 from .gateway import Gateway
 from .request import AgentFactory
+from .rooms import RoomFactory
 from .settings import GatewaySettings
 
 __all__ = ["AsgiGateway", "WrongEventLoop", "asgi_app"]
@@ -41,6 +42,7 @@ class _MountedGateway(Gateway):
 
     async def started(self) -> None:
         """Nothing to listen to."""
+        self._prepare()
 
     @receives
     def give_respond(self, _: _GetRespond) -> Respond:
@@ -51,9 +53,10 @@ class _MountedGateway(Gateway):
 class AsgiGateway:
     """An ASGI 3 application with a runtime of its own. Made by `asgi_app`."""
 
-    agent: AgentFactory
+    agent: AgentFactory | None
     settings: GatewaySettings
     shutdown_timeout: float
+    room: RoomFactory | None = None
     _respond: Respond | None = attrs.field(init=False, default=None)
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
@@ -71,7 +74,7 @@ class AsgiGateway:
             await send({"type": "lifespan.startup.failed", "message": _RUN_IT})
             return
         async with open_runtime(shutdown_timeout=self.shutdown_timeout) as runtime:
-            gateway = await runtime.spawn(_MountedGateway(self.agent, self.settings), name="gateway")
+            gateway = await runtime.spawn(_MountedGateway(self.agent, self.settings, room=self.room), name="gateway")
             self._respond = await gateway.ask(_GetRespond(), timeout=None)
             await send({"type": "lifespan.startup.complete"})
             try:
@@ -86,7 +89,11 @@ async def _not_running(_: object) -> Response:
 
 
 def asgi_app(
-    agent: AgentFactory, settings: GatewaySettings | None = None, *, shutdown_timeout: float = 10.0
+    agent: AgentFactory | None = None,
+    settings: GatewaySettings | None = None,
+    *,
+    room: RoomFactory | None = None,
+    shutdown_timeout: float = 10.0,
 ) -> AsgiGateway:
     """The gateway as an ASGI 3 application: `/ws/{user_id}/{session_id}`, `/healthz` and the page at `/`.
 
@@ -99,4 +106,4 @@ def asgi_app(
     settings of these names do nothing here. `settings.host` says what hypercorn binds to: by it one decides which pages
     are this host's own. What else `GatewaySettings` has is as in a `Gateway`.
     """
-    return AsgiGateway(agent, settings or GatewaySettings(), shutdown_timeout)
+    return AsgiGateway(agent, settings or GatewaySettings(), shutdown_timeout, room)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, Ref, receives
+from realtime_actors.actors import Actor, Ref, Subscription, receives
+from realtime_actors.events import Wire
+from realtime_actors.rooms import ChatRoom, people_topic
 from realtime_actors.transports import (
     Address,
     Request,
@@ -27,10 +29,13 @@ from realtime_actors.transports import (
 from .admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback, parse_path
 from .authentication import authenticated, authenticator
 from .debug import DEBUG_PATH, show_actors
+from .errors import InvalidSettings
+from .frontend import FrontendSocket, SharedAgent
 from .outgoing import TOO_SLOW, weigher, write_events
 from .plain_http import health, load_page, not_found
-from .request import AgentFactory
-from .session import EndAfterThis, Farewell, FrontendSession
+from .request import AgentFactory, seats
+from .rooms import RoomFactory, Rooms
+from .session import EndAfterThis, FrontendSession
 from .settings import GatewaySettings
 
 __all__ = ["Drain", "Gateway", "GatewayStatus", "GetStatus"]
@@ -39,6 +44,8 @@ log = logging.getLogger("realtime_actors.gateway")
 
 _VISITORS = 100  # connections beyond the sessions: visitors, health checks, and who is told that it is full
 _REQUESTS = 64  # of these, connections that are no WebSocket, or not yet
+_LOOK_AGAIN = 0.05  # seconds
+_RETURN_WITHIN = 30.0  # seconds, in rooms
 _COMING_BACK = 5.0  # seconds that a frontend which connects again waits for its old session to end
 
 
@@ -98,16 +105,19 @@ class _Listening:
 @attrs.define(eq=False)
 class _Frontend:
     user_id: str
-    websocket: WebSocket
+    socket: FrontendSocket
     gone: trio.Event = attrs.field(factory=trio.Event)
     session: Ref | None = None
+    outgoing: Subscription | None = None
+    wire: Wire = Wire.JSON
 
 
 @attrs.define(eq=False)
 class Gateway(Actor):
     """Serves frontends: `/ws/{user_id}/{session_id}`, `/healthz`, `/debug/actors`, and a page at `/`.
 
-    `agent` makes the agent of a session from what the frontend asks for. Spawning it returns when connections are
+    `agent` makes the agent of a session from what the frontend asks for, or `room` the room that all users of a
+    session are in. Spawning it returns when connections are
     accepted, or raises `PortInUse`, `ListenFailed` or `InvalidCertificate`; `ask(GetStatus())` says where it
     listens. Each frontend is an actor below it, `<gateway>.<session>`, with its agent below that, whose id (and so
     topic) is `<gateway's name>-<session id>`, or a hash in place of an id that has other characters than letters,
@@ -120,13 +130,18 @@ class Gateway(Actor):
     # The sessions end within it: the agent, the last events, the close.
     stop_timeout: ClassVar[float] = 5.0
 
-    agent: AgentFactory
+    agent: AgentFactory | None = None
     settings: GatewaySettings = attrs.field(factory=GatewaySettings)
+    room: RoomFactory | None = attrs.field(default=None, kw_only=True)
+    """In place of `agent`: a session id is the name of a room, and each user in it a person there."""
     listeners: Sequence[trio.abc.Listener[trio.SocketStream]] = ()
     """Where connections come from if not from a port of its own; `host` and `port` then only say where that is."""
 
     _listening: _Listening = attrs.field(init=False, factory=_Listening)
-    _frontends: dict[str, _Frontend] = attrs.field(init=False, factory=dict[str, _Frontend])
+    _frontends: dict[tuple[str, str], _Frontend] = attrs.field(init=False, factory=dict[tuple[str, str], _Frontend])
+    """By session and user."""
+    _shared: dict[str, SharedAgent] = attrs.field(init=False, factory=dict[str, SharedAgent])
+    _rooms: Rooms | None = attrs.field(init=False, default=None)
     _admitted: int = attrs.field(init=False, default=0)
     _refused: int = attrs.field(init=False, default=0)
     _too_slow: int = attrs.field(init=False, default=0)
@@ -136,12 +151,22 @@ class Gateway(Actor):
 
     async def started(self) -> None:
         """Listen."""
+        self._prepare()
         settings = self.settings
         if authenticator(settings) is None and not is_loopback(settings.host):
             log.warning("the gateway listens on %s without a token: everybody there can use it", settings.host)
         tls = None if settings.certificate is None else load_certificate(settings.certificate, settings.private_key)
         self.context.start_soon(partial(self._listen, tls))
         await self._listening.event.wait()
+
+    def _prepare(self) -> None:
+        if (self.agent is None) == (self.room is None):
+            raise InvalidSettings("a gateway serves agents or rooms: give it agent=… or room=…, and not both")
+        if self.room is not None:
+            self._rooms = Rooms(self.room, self._spawn_room)
+
+    async def _spawn_room(self, room: ChatRoom, name: str) -> Ref:
+        return await self.context.spawn(room, name=name)
 
     async def _listen(self, tls: ssl.SSLContext | None) -> None:
         settings = self.settings
@@ -234,49 +259,43 @@ class Gateway(Actor):
 
     async def _converse(self, admission: Admission, websocket: WebSocket) -> None:
         """A frontend, from its admission to its end."""
-        session_id = admission.session_id
-        refusal = await self._wait_for_predecessor(session_id)
+        key = admission.session_id, admission.user_id
+        refusal = await self._wait_for_predecessor(key)
+        before = self._frontends.get(key)
+        if before is not None and refusal is None:
+            await self._serve_again(before, admission, websocket)
+            return
         if refusal is None:
             refusal = self._refusal_for_want_of_room(admission.user_id)
         if refusal is not None:
             await self._refuse(refusal, websocket)
             return
-        frontend = self._frontends[session_id] = _Frontend(admission.user_id, websocket)
+        frontend = self._frontends[key] = _Frontend(admission.user_id, FrontendSocket(websocket), wire=admission.wire)
         self._admitted += 1
-        log.info("session %r of user %r opened by %s", session_id, admission.user_id, websocket.remote)
+        log.info("session %r of user %r opened by %s", admission.session_id, admission.user_id, websocket.remote)
         try:
-            await self._run_session(admission, websocket)
+            await self._run_session(frontend, admission)
         finally:
-            del self._frontends[session_id]
+            del self._frontends[key]
             frontend.gone.set()
 
-    async def _run_session(self, admission: Admission, websocket: WebSocket) -> None:
-        name, settings, wire = actor_name(admission.session_id), self.settings, admission.wire
-        agent_id = f"{self.context.name}-{name}"
-        # Shielded, so that a frame begun is finished and the last events still go out: the deadline ends it.
-        writing = trio.CancelScope(shield=True)
+    async def _run_session(self, frontend: _Frontend, admission: Admission) -> None:
+        socket = frontend.socket
         async with trio.open_nursery() as nursery:
 
             def close_slow() -> None:
                 """Too much waits for the frontend; its writer may be stuck and not see that."""
                 self._too_slow += 1
-                log.warning("session %r of %s reads too slowly: closed", admission.session_id, websocket.remote)
-                nursery.start_soon(websocket.aclose, *TOO_SLOW)
+                remote = socket.websocket.remote
+                log.warning("session %r of %s reads too slowly: closed", admission.session_id, remote)
+                socket.give_up()
+                nursery.start_soon(socket.websocket.aclose, *TOO_SLOW)
 
-            outgoing = self.context.bus.subscribe(
-                f"agents.{agent_id}.>",
-                capacity=settings.frontend_buffer_bytes,
-                overflow="close",
-                weigh=weigher(wire),
-                on_overflow=close_slow,
-            )
-            session = FrontendSession(
-                admission, agent_id, websocket, outgoing, self.agent, settings, Farewell(), self._large_frames
-            )
-            on_sent = partial(self.context.bus.publish, f"frontends.{agent_id}")
-            nursery.start_soon(write_events, websocket, outgoing, wire, writing, on_sent)
+            name, session = self._session(admission, socket, close_slow)
+            frontend.outgoing = session.outgoing
+            nursery.start_soon(self._write, frontend, socket.websocket, self._scope_to_write(socket))
             try:
-                ref = self._frontends[admission.session_id].session = await self.context.spawn(session, name=name)
+                ref = frontend.session = await self.context.spawn(session, name=name)
                 if self._is_draining:
                     self.context.tell(ref, EndAfterThis())
                 try:
@@ -285,12 +304,65 @@ class Gateway(Actor):
                     with trio.CancelScope(shield=True):  # bounded: every actor's stop is
                         await ref.stop()
                 if ended.reason == "crashed":
-                    session.farewell.code = 1011
+                    socket.code = 1011
             finally:
                 # What was said last still goes out, unless the frontend does not read.
-                outgoing.close()
-                writing.deadline = trio.current_time() + settings.close_timeout
-        await websocket.aclose(session.farewell.code, session.farewell.reason)
+                session.outgoing.close()
+                socket.writing.deadline = trio.current_time() + self.settings.close_timeout
+        await socket.websocket.aclose(socket.code, socket.reason)
+
+    def _session(
+        self, admission: Admission, socket: FrontendSocket, close_slow: Callable[[], None]
+    ) -> tuple[str, FrontendSession]:
+        """A frontend's actor, and its name."""
+        session_id, user_id = admission.session_id, admission.user_id
+        settings = self.settings
+        conversation = actor_name(session_id)
+        shared_id = f"{self.context.name}-{conversation}"
+        is_first = not any(session == session_id for session, user in self._frontends if user != user_id)
+        name = conversation if is_first and self._rooms is None else actor_name(f"{session_id}/{user_id}")
+        agent_id, topic, agent, within = shared_id, f"agents.{shared_id}", self.agent, settings.return_within
+        topics = [topic]
+        if within is None:
+            within = 0.0 if self._rooms is None else _RETURN_WITHIN
+        if self._rooms is not None:
+            agent_id, topic = f"{self.context.name}-{name}", f"rooms.{shared_id}"
+            topics = [topic, people_topic(shared_id, user_id)]
+            agent = seats(partial(self._rooms.open, session_id, shared_id))
+        outgoing = self.context.bus.subscribe(
+            f"{topics[0]}.>",
+            capacity=settings.frontend_buffer_bytes,
+            overflow="close",
+            weigh=weigher(admission.wire),
+            on_overflow=close_slow,
+        )
+        for other in topics[1:]:
+            outgoing.also(f"{other}.>")
+        assert agent is not None
+        return name, FrontendSession(
+            admission, agent_id, topic, socket, outgoing, agent, settings, within, self._shared, self._large_frames
+        )
+
+    async def _serve_again(self, frontend: _Frontend, admission: Admission, websocket: WebSocket) -> None:
+        """The frontend of a session that waits for it is back."""
+        log.info("session %r of user %r is back, by %s", admission.session_id, admission.user_id, websocket.remote)
+        frontend.wire = admission.wire
+        scope = self._scope_to_write(frontend.socket)
+        frontend.socket.give(websocket)
+        await self._write(frontend, websocket, scope)
+        await websocket.aclose(frontend.socket.code, frontend.socket.reason)
+
+    def _scope_to_write(self, socket: FrontendSocket) -> trio.CancelScope:
+        # Shielded, so that a frame begun is finished and the last events still go out: the deadline ends it.
+        socket.writing = trio.CancelScope(shield=True)
+        return socket.writing
+
+    async def _write(self, frontend: _Frontend, websocket: WebSocket, within: trio.CancelScope) -> None:
+        """Feed a socket until it is lost, or the session is over."""
+        assert frontend.outgoing is not None
+        agent = frontend.outgoing.pattern.split(".")[1]
+        on_sent = partial(self.context.bus.publish, f"frontends.{agent}")
+        await write_events(websocket, frontend.outgoing, frontend.wire, within, on_sent)
 
     def _refusal_for_want_of_room(self, user_id: str) -> Refusal | None:
         if self._is_draining:
@@ -302,11 +374,26 @@ class Gateway(Actor):
             return Refusal(1013, f"this user has {most} sessions already, and may not have more: end one first")
         return None
 
-    async def _wait_for_predecessor(self, session_id: str) -> Refusal | None:
-        """A frontend that comes back finds its old session ending; one that is still there keeps others out."""
+    async def _wait_for_predecessor(self, key: tuple[str, str]) -> Refusal | None:
+        """A frontend that comes back finds its old session waiting for it, or ending.
+
+        One that is still there keeps others of the same user out.
+        """
         with trio.move_on_after(_COMING_BACK):
-            while (other := self._frontends.get(session_id)) is not None and other.websocket.closed is not None:
-                await other.gone.wait()
-        if session_id in self._frontends:
+            while (other := self._frontends.get(key)) is not None and not other.socket.is_awaited:
+                if other.socket.websocket.closed is None:
+                    break
+                with trio.move_on_after(_LOOK_AGAIN):  # it may not have noticed yet
+                    await other.gone.wait()
+        other = self._frontends.get(key)
+        if other is not None and not other.socket.is_awaited:
             return Refusal(4409, "another frontend has this session: close that one, or take another session id")
+        if other is None and not self._is_shared and any(session == key[0] for session, _ in self._frontends):
+            return Refusal(4409, "another user has this session: take another session id")
         return None
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether several users may be in one session."""
+        shared = self.settings.shared_sessions
+        return self._rooms is not None or (self.settings.authenticate is None if shared is None else shared)

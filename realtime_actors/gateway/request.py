@@ -7,12 +7,14 @@ from typing import Any, Self
 
 import attrs
 
-from realtime_actors.actors import Actor
+from realtime_actors.actors import Actor, Ref
+from realtime_actors.audio import RATES
+from realtime_actors.rooms import Seat
 from realtime_actors.transports import Request
 
 from .errors import InvalidSessionConfig
 
-__all__ = ["AgentFactory", "AgentRequest", "Authenticate"]
+__all__ = ["AgentFactory", "AgentRequest", "Authenticate", "seats"]
 
 Authenticate = Callable[[Request], Awaitable[str]]
 """Finds out who a frontend is: gives the id of the user whose request this is, which takes the place of the path's
@@ -53,3 +55,16 @@ AgentFactory = Callable[[AgentRequest], Actor]
 
 A `RealtimeError` that it raises (`InvalidSessionConfig`, say) is told to the frontend in its words.
 """
+
+
+def seats(room: Callable[[], Awaitable[Ref]]) -> AgentFactory:
+    """What makes the seat of a user in a room, in place of an agent."""
+
+    def seat(request: AgentRequest) -> Seat:
+        rate = request.config.get("audio_rate", 24000)
+        hears = request.config.get("hear_people") is True
+        if hears and (not isinstance(rate, int) or rate not in RATES):
+            raise InvalidSessionConfig(f"config.audio_rate must be one of {', '.join(map(str, RATES))}")
+        return Seat(room, request.user_id, request.user_name or request.user_id, rate if hears else None)
+
+    return seat

@@ -14,10 +14,13 @@ import trio
 from realtime_actors.actors import Actor, MailboxFull, RealtimeError, Ref, Subscription, Terminated, receives
 from realtime_actors.events import (
     AgentError,
+    AgentReady,
+    AgentResponseAudioDelta,
     AgentResponseCreated,
     AgentResponseDone,
     AgentTurnMeasured,
     ClientAudioAppend,
+    ClientAudioCommit,
     ClientEvent,
     ClientPlayoutUpdate,
     ClientResponseCancel,
@@ -27,16 +30,19 @@ from realtime_actors.events import (
     ServerEvent,
     ServerSessionCreated,
     ServerSessionEnded,
+    ServerSessionUpdated,
 )
 from realtime_actors.providers import ProviderError, ProviderRefused
-from realtime_actors.transports import ConnectionClosed, WebSocket
+from realtime_actors.rooms import RoomsError, Seat, SeatAway, SeatBack
+from realtime_actors.transports import ConnectionClosed
 
 from .admission import Admission
 from .errors import InvalidSessionConfig
+from .frontend import FrontendSocket, SharedAgent
 from .request import AgentFactory, AgentRequest
 from .settings import GatewaySettings
 
-__all__ = ["EndAfterThis", "Farewell", "FrontendSession"]
+__all__ = ["EndAfterThis", "FrontendSession"]
 
 log = logging.getLogger("realtime_actors.gateway")
 
@@ -46,6 +52,9 @@ _EVENT_SIZE = 500  # bytes that an event takes beside what it carries, about
 _LOOK_AGAIN = 0.25  # seconds
 _LARGE_FRAME = 64 * 1024
 _MOST_COMPLAINTS = 20  # in a second
+_NORMAL = 1000  # the code of a frontend that closes because it is done
+_STALE_AFTER = 5.0  # seconds
+_ONE_MICROPHONE = "somebody else speaks in this session already: write, or have it served as a room (Gateway(room=…))"
 _CREATE_FIRST = "there is no session yet: send client_session_create first"
 
 
@@ -54,17 +63,9 @@ class EndAfterThis:
     """Tells a session to close the frontend once its conversation is over; at once if there is none."""
 
 
-@attrs.define
-class Farewell:
-    """How the socket of a session that has ended is closed."""
-
-    code: int = 1001
-    reason: str = ""
-
-
 @attrs.define(eq=False)
 class FrontendSession(Actor):
-    """One frontend, for as long as its WebSocket is open: reads what it says and has an agent for it.
+    """One frontend, for as long as it is there: reads what it says and has an agent for it.
 
     What the frontend is to hear goes into `outgoing`, from which another task feeds the socket: the events that
     the agent publishes come by the bus, those of the session itself are put between them, so that there is one
@@ -72,6 +73,10 @@ class FrontendSession(Actor):
 
     A `client_session_create` spawns the agent, a `client_session_end` stops it; then there may be another
     create on the same socket. The `session_id` in the frontend's events is not looked at: the path has it.
+
+    A frontend whose socket is lost may come back within `return_within` seconds: the agent goes on meanwhile, and what
+    it says waits in `outgoing`. A second user of a session shares the agent of the first, who alone speaks to it; the
+    second one writes. For several who speak there are rooms: there `agent` makes the frontend's seat.
     """
 
     # Its agent, and below that the connection, have their own time to end, before it.
@@ -80,19 +85,28 @@ class FrontendSession(Actor):
     admission: Admission
     agent_id: str
     """The name of its agent."""
-    websocket: WebSocket
+    topic: str
+    """Where what it is to hear is published, followed by `.<type>`."""
+    socket: FrontendSocket
     outgoing: Subscription
     agent: AgentFactory
     settings: GatewaySettings
     """Its times, and `max_message_bytes`: as much is read ahead, and kept, while the agent starts or has no room. The
     oldest audio is dropped then; when all else is too much, reading stops."""
-    farewell: Farewell
-    """It writes here how the socket is to be closed."""
+    return_within: float
+    shared: dict[str, SharedAgent]
+    """The agents that sessions have, by session id."""
     large_frames: trio.Lock
     """Held while a large frame is decoded: one in each pass of the loop, whoever sends them, so that others' events
     do not wait behind many."""
 
     _agent: Ref | None = attrs.field(init=False, default=None)
+    _is_guest: bool = attrs.field(init=False, default=False)
+    """Whether the agent is another frontend's."""
+    _is_seated: bool = attrs.field(init=False, default=False)
+    """Whether it is in a room."""
+    _is_back: bool = attrs.field(init=False, default=False)
+    """Whether it has come back and not said how it goes on."""
     _measures_turns: bool = attrs.field(init=False, default=False)
     _agent_name: str = attrs.field(init=False, default="")
     _is_open: bool = attrs.field(init=False, default=False)
@@ -117,27 +131,59 @@ class FrontendSession(Actor):
         hello, first = self.settings.hello_timeout, self.settings.first_message_timeout
         self._without_session.deadline = self._opened_at + min(hello, first)
         for kind in (AgentResponseCreated, AgentResponseDone):
-            self.context.subscribe(f"agents.{self.agent_id}.{kind.type}")
+            self.context.subscribe(f"{self.topic}.{kind.type}")
         self.context.subscribe(f"turns.{self.agent_id}")
         self.context.start_soon(self._read)
         self.context.start_soon(self._watch_time)
 
     async def stopping(self) -> None:
         """Say that the session is over; the agent has said so of itself."""
+        self._unshare()
         self._end_session(self._end_reason)
 
     # -- what the frontend says
 
     async def _read(self) -> None:
-        try:
-            with self._without_session:
-                while True:
-                    await self._take(await self._next())
-            if self._without_session.cancelled_caught:
-                await self.websocket.aclose(1008, self._missing())
-        except ConnectionClosed as error:
-            log.info("session %s: %s", self.context.name, error)
+        while True:
+            try:
+                with self._without_session:
+                    while True:
+                        await self._take(await self._next())
+            except ConnectionClosed as error:
+                log.info("session %s: %s", self.context.name, error)
+                if error.code == _NORMAL or not await self._comes_back():
+                    break
+            else:
+                await self.socket.websocket.aclose(1008, self._missing())
+                break
         self.context.stop()
+
+    async def _comes_back(self) -> bool:
+        """The socket is lost: whether the frontend is there again in time."""
+        if self._agent is None or not self._is_open or self._is_last or self.return_within <= 0:
+            return False
+        lost_at = trio.current_time()
+        self._tell_seat(SeatAway())
+        if not await self.socket.wait(self.return_within):
+            log.info("session %s: the frontend has not come back", self.context.name)
+            return False
+        if trio.current_time() - lost_at > _STALE_AFTER:
+            self._drop_stale()
+        self._last_heard = trio.current_time()
+        self._is_back = True
+        self._without_session = trio.CancelScope()
+        self._tell_seat(SeatBack())
+        log.info("session %s: the frontend is back", self.context.name)
+        return True
+
+    def _drop_stale(self) -> None:
+        """Nobody wants to hear speech so late of which the end is known."""
+        done = {event.response_id for event in self.outgoing.waiting() if isinstance(event, AgentResponseDone)}
+        self.outgoing.drop(lambda event: isinstance(event, AgentResponseAudioDelta) and event.response_id in done)
+
+    def _tell_seat(self, message: SeatAway | SeatBack) -> None:
+        if self._agent is not None and self._is_seated:
+            self.context.tell(self._agent, message)
 
     def _missing(self) -> str:
         if self._last_heard is None and self.settings.first_message_timeout < self.settings.hello_timeout:
@@ -161,11 +207,11 @@ class FrontendSession(Actor):
     def _give_up(self, reason: str, words: str) -> None:
         log.info("session %s: %s", self.context.name, words)
         self._end_reason = reason
-        self.farewell.code, self.farewell.reason = 1008, words
+        self.socket.code, self.socket.reason = 1008, words
         self.context.stop()
 
     async def _receive(self) -> str | bytes:
-        frame = await self.websocket.receive()
+        frame = await self.socket.websocket.receive()
         if self._last_heard is None:
             self._without_session.deadline = self._opened_at + self.settings.hello_timeout
         self._last_heard = trio.current_time()
@@ -231,6 +277,9 @@ class FrontendSession(Actor):
         if agent is None:
             self._error("no_session", _CREATE_FIRST, audio=isinstance(event, ClientAudioAppend))
             return
+        if self._is_guest and isinstance(event, ClientAudioAppend | ClientAudioCommit):
+            self._error("one_microphone", _ONE_MICROPHONE, audio=True)
+            return
         try:
             try:
                 agent.tell(event)
@@ -240,8 +289,17 @@ class FrontendSession(Actor):
             self._error("agent_busy", f"the agent has no room for this {event.type}", audio=True)
 
     async def _create(self, event: ClientSessionCreate) -> None:
+        if self._is_back:
+            self._is_back = False
+            self._say(ServerSessionCreated(self.admission.session_id))
+            self._say(ServerSessionUpdated(self.admission.session_id, {"resumed": "true"}))
+            return
         if self._is_open:
             self._error("session_exists", "this session has an agent already: send client_session_end first")
+            return
+        shared = self.shared.get(self.admission.session_id)
+        if shared is not None:
+            self._share(shared)
             return
         try:
             request = AgentRequest.of(
@@ -251,6 +309,7 @@ class FrontendSession(Actor):
                 agent_id=self.agent_id,
             )
             prototype = self.agent(request)
+            self._is_seated = isinstance(prototype, Seat)
             self._agent_name = request.agent_name or getattr(prototype, "name", "")
             self._is_open = True
             self._measures_turns = event.config.get("measure_turns") is True
@@ -263,7 +322,7 @@ class FrontendSession(Actor):
             self._fail_to_create("invalid_config", str(error), "invalid_request_error")
         except RealtimeError as error:
             log.warning("session %s: no agent: %s", self.context.name, error)
-            self._fail_to_create(error.code if isinstance(error, ProviderRefused) else "", str(error))
+            self._fail_to_create(error.code if isinstance(error, ProviderRefused | RoomsError) else "", str(error))
         except Exception:
             # Its words are for the log only: nobody has seen to it that they hold no secret.
             log.exception("session %s: no agent", self.context.name)
@@ -272,10 +331,24 @@ class FrontendSession(Actor):
             if agent is not None:
                 self._agent = agent
                 self.context.watch(agent)
+                if not self._is_seated:
+                    self.shared[self.admission.session_id] = SharedAgent(agent, self._agent_name)
             else:
                 # The frontend has ended the session before it began: what it said in it has no agent to hear it.
                 while self._ahead and not isinstance(self._ahead[0][0], ClientSessionEnd):
                     self._ahead_bytes -= self._ahead.popleft()[1]
+
+    def _share(self, shared: SharedAgent) -> None:
+        """Another frontend has this session: its agent is this one's, too."""
+        self._agent, self._agent_name, self._is_guest, self._is_open = shared.ref, shared.name, True, True
+        self._without_session.deadline = float("inf")
+        self.context.watch(shared.ref)
+        self._say(ServerSessionCreated(self.admission.session_id))
+        self._say(AgentReady(self.agent_id, shared.name))
+
+    def _unshare(self) -> None:
+        if self._agent is not None and not self._is_guest:
+            self.shared.pop(self.admission.session_id, None)
 
     def _fail_to_create(self, code: str, message: str, error_type: str = "server_error") -> None:
         self._error(code or "agent_not_started", message, error_type)
@@ -286,10 +359,13 @@ class FrontendSession(Actor):
         if not self._is_open:
             self._error("no_session", _CREATE_FIRST)
             return
+        self._unshare()
         agent, self._agent = self._agent, None
         if agent is not None:
             self.context.unwatch(agent)
-            await self._keeping_in_touch(agent.stop, breakable=False)
+            if not self._is_guest:
+                await self._keeping_in_touch(agent.stop, breakable=False)
+        self._is_guest = False
         self._end_session("client_ended")
 
     async def _keeping_in_touch(self, wait: Callable[[], Awaitable[T]], *, breakable: bool = True) -> T | None:
@@ -307,14 +383,14 @@ class FrontendSession(Actor):
             except Exception as error:  # noqa: BLE001 - raised below, outside the nursery, which would wrap it
                 failure = error
             nursery.cancel_scope.cancel()
-        if self.websocket.closed is not None:
-            raise self.websocket.closed
+        if self.socket.websocket.closed is not None:
+            raise self.socket.websocket.closed
         if failure is not None:
             raise failure
         return result
 
     async def _read_ahead(self, waiting: trio.CancelScope, breakable: bool) -> None:
-        while self.websocket.closed is None:
+        while self.socket.websocket.closed is None:
             if self._ahead_bytes >= self.settings.max_message_bytes and not self._drop_audio():
                 # No more is read, so a close must be looked for.
                 await trio.sleep(_LOOK_AGAIN)
@@ -349,7 +425,8 @@ class FrontendSession(Actor):
     @receives(lane="control")
     def agent_ended(self, notice: Terminated) -> None:
         """The agent has ended by itself. Of a provider's failure it has told the frontend itself."""
-        self._agent = None
+        self._unshare()
+        self._agent, self._is_guest = None, False
         self._reply_ended = trio.current_time()
         if notice.reason == "crashed" and not isinstance(notice.cause, ProviderError):
             self._error("agent_crashed", "the agent has ended because of an internal error", "server_error")
@@ -369,9 +446,11 @@ class FrontendSession(Actor):
     def end_after_this(self, _: EndAfterThis) -> None:
         """No other conversation on this socket."""
         self._is_last = True
-        self.farewell.reason = "the server is stopping"
+        self.socket.reason = "the server is stopping"
         if not self._is_open:
             self.context.stop()
+        elif self.socket.is_awaited:
+            self.socket.give_up()
 
     @receives
     def turn_measured(self, event: AgentTurnMeasured) -> None:

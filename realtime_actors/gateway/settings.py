@@ -108,6 +108,12 @@ class GatewaySettings:
     session_timeout: float | None = attrs.field(default=3600.0, validator=_at_least(0.001))
     """How long a frontend may stay; then its session ends (reason `session_timeout`) and it is closed with 1008. None
     is for ever."""
+    return_within: float | None = attrs.field(default=None, validator=_at_least(0))
+    """How long the session of a frontend whose connection is lost waits for it: the conversation goes on, and what is
+    said meanwhile waits for it, as far as there is room. 0 ends it at once. None is 30 in rooms, and else 0."""
+    shared_sessions: bool | None = None
+    """Whether another user who opens a session that somebody has joins it: hears and reads all, and may write. Others
+    are closed with 4409. None: only where nobody is asked who they are, by `authenticate`. Rooms are always shared."""
     close_timeout: float = attrs.field(default=1.0, validator=_at_least(0))
     """How long a frontend may take to read its last events, and as long again for its part of the close."""
     ping_interval: float | None = 20.0

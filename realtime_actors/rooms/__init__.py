@@ -31,6 +31,7 @@ from .messages import (
 from .mixer import Frame, Mixer, Source
 from .policies import Addressed, Everyone, Moderated, Policy, RaisedHands, RoundRobin, Said, Situation
 from .room import ChatRoom
+from .seat import Seat, SeatAway, SeatBack
 from .settings import Hears, RoomAgent, RoomSettings
 from .topics import people_topic
 
@@ -80,6 +81,9 @@ __all__ = [
     "RoomsError",
     "RoundRobin",
     "Said",
+    "Seat",
+    "SeatAway",
+    "SeatBack",
     "Situation",
     "Source",
     "UnknownRoom",

@@ -14,6 +14,8 @@
         └── UnknownRoom     there is no room of this name
 """
 
+import re
+
 from realtime_actors.actors.errors import RealtimeError
 
 __all__ = [
@@ -31,6 +33,11 @@ __all__ = [
 
 class RoomsError(RealtimeError):
     """Base class of the errors of rooms."""
+
+    @property
+    def code(self) -> str:
+        """What an event says of it: the name of the class in snake case."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
 
 class AlreadyInRoom(RoomsError):

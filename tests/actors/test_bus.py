@@ -569,3 +569,36 @@ async def test_who_cannot_see_that_it_ran_full_is_called() -> None:
         assert await closing.receive() == Note("fits")
         with pytest.raises(SubscriptionOverflow):
             await closing.receive()
+
+
+# -- several patterns, and what is of no use any more
+
+
+def test_a_subscription_to_several_patterns_is_given_each_message_once() -> None:
+    bus = new_bus()
+    both = bus.subscribe("rooms.lobby.>")
+    both.also("people.*.ann")
+    both.also("rooms.*.line")
+    bus.publish("rooms.lobby.line", Note("1"))
+    bus.publish("rooms.other.line", Note("2"))
+    bus.publish("people.lobby.ann", Note("3"))
+    bus.publish("people.lobby.ben", Note("4"))
+    both.close()
+    bus.publish("people.lobby.ann", Note("5"))
+    assert [note.text for note in read_all(both)] == ["1", "2", "3"]
+    with pytest.raises(InvalidName):
+        bus.subscribe("a").also("no pattern")
+
+
+def test_what_waits_and_is_of_no_use_is_dropped_by_its_reader() -> None:
+    bus = new_bus()
+    notes = bus.subscribe("notes", capacity=3)
+    for text in ("1", "2", "3"):
+        bus.publish("notes", Note(text))
+    assert [note.text for note in notes.waiting()] == ["1", "2", "3"]
+    notes.drop(lambda note: note.text < "3")
+    bus.publish("notes", Note("4"))
+    notes.close()
+    assert [note.text for note in read_all(notes)] == ["3", "4"]
+    statistics = notes.statistics()
+    assert (statistics.superseded, statistics.dropped, statistics.delivered) == (2, 0, 2)

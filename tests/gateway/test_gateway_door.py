@@ -219,18 +219,6 @@ async def test_ids_that_are_none(session_id: str) -> None:
         assert (await frontend.closed()).code == 1008
 
 
-async def test_a_second_socket_of_a_session() -> None:
-    """It is refused with 4409, and the first goes on; another session is another."""
-    async with open_gateway() as served, served.connect("a") as first:
-        await first.create()
-        async with served.connect("a", user_id="bob") as second:
-            assert (await second.closed()).code == 4409
-        async with served.connect("b") as other:
-            await other.create()
-        await first.say(ClientTextAppend("a", "hello"))
-        await first.until(AgentResponseDone)
-
-
 async def test_a_frontend_that_comes_back() -> None:
     """A page that is loaded again need not wait until the session of its old socket has ended."""
 
