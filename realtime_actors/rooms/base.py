@@ -21,9 +21,11 @@ from .sound import Sound
 from .topics import people_topic
 from .transcript import Transcript, labelled
 
-__all__ = ["BaseRoom", "Moderator", "Person"]
+__all__ = ["BaseRoom", "Moderator", "Person", "called"]
 
 log = logging.getLogger("realtime_actors.rooms")
+
+_LONGEST_NAME = 80
 
 Moderator = Callable[[Situation], Awaitable[Sequence[str]]]
 """Says who is next: agents' ids, or nobody."""
@@ -117,4 +119,9 @@ class BaseRoom(Actor):
                 self.context.tell(member.ref, AddText(labelled(line)))
 
     def _new_person(self, person: str, name: str) -> Person:
-        return Person(person, name or person, people_topic(self._room, person))
+        return Person(person, called(name) or person, people_topic(self._room, person))
+
+
+def called(name: str) -> str:
+    """A person's name, fit to stand before what he says: one line, and not long."""
+    return " ".join(name.split())[:_LONGEST_NAME]

@@ -270,10 +270,13 @@ class Floor:
         self._interruptions += len(agents)
         return [self._take_back(agent) for agent in agents]
 
-    def person_stopped(self, person: str, now: float, text: str | None = None, item: str = "") -> list[FloorEffect]:
+    def person_stopped(
+        self, person: str, now: float, text: str | None = None, item: str = "", *, words_come: bool = True
+    ) -> list[FloorEffect]:
         """A person has stopped speaking. `text` is what was said: `None` if it is not known yet, empty if nothing was.
 
-        Somebody of whom it was not told that he began has had a turn all the same.
+        Words that will not be known (not `words_come`) are not waited for. Somebody of whom it was not told that he
+        began has had a turn all the same.
         """
         if person not in self._people:
             return []
@@ -285,7 +288,7 @@ class Floor:
         if text is not None and not text.strip():
             return self._decide(now)
         said = self._record(Said(person, text or "", True, now, item))
-        if text is None and self._needs_words:
+        if text is None and self._needs_words and words_come:
             self._wordless.append((said, now + self._limits.words))
             self._give_up_words([each for each, _ in self._wordless[:-MOST_TURNS]])
         else:

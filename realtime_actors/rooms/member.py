@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import attrs
 
 from realtime_actors.actors import Ref, RefSubscription
-from realtime_actors.agents import Reply
 from realtime_actors.agents.item_text import words_up_to
+from realtime_actors.audio import byte_length, duration_ms
 from realtime_actors.events import AudioFormat, ClientAudioAppend, ClientAudioCommit, RoomParticipant
 from realtime_actors.providers import RealtimeModel
 
 from .buffers import Played
+from .floor import Outcome
 from .relay import Relay
 from .settings import RoomAgent
 
 __all__ = ["Member", "Turn"]
 
-_MOST_COMMITS = 64
+MOST_COMMITS = 64
 _COMMIT_AGE = 20.0  # seconds after which words that have not come never will
-_MOST_HELD_MS = 30_000
+HELD_MS = 30_000
+_LEAST_COMMIT_MS = 100
+"""OpenAI refuses to take less for a turn (Realtime API reference, 2025-08: `input_audio_buffer_commit_empty`)."""
+
+_ENDS: dict[str, Outcome] = {"completed": "completed", "incomplete": "completed", "failed": "failed"}
 
 
 @attrs.frozen
@@ -29,6 +35,15 @@ class Turn:
 
     person: str
     line: str
+
+
+@attrs.define
+class _Item:
+    """A part of what it says."""
+
+    words: list[str] = attrs.field(factory=list[str])
+    is_spoken: bool = False
+    """Whether there is sound of it."""
 
 
 @attrs.define(eq=False)
@@ -40,25 +55,31 @@ class Member:
     relay: Relay
     subscriptions: list[RefSubscription] = attrs.field(factory=list[RefSubscription])
     ref: Ref | None = None
+    is_ready: bool = False
+    """Whether its model is."""
     is_here: bool = False
-    """Whether it is ready, and on the floor."""
+    """Whether it is on the floor."""
     was_here: bool = False
     number: int | None = None
     """That of the grant which it has."""
     has_begun: bool = False
-    is_generated: bool = False
-    """Whether its reply is complete; it may still be played."""
-    is_open: bool = False
-    """Whether what it says is heard by the others."""
-    reply: Reply | None = None
-    heard: dict[str, None] = attrs.field(factory=dict[str, None])
-    """The names of those whose voices it has heard since the last commit."""
+    outcome: Outcome | None = None
+    """How its reply has ended; what there is of it may still be played."""
+    has_problem: bool = False
+    """Whether some of what it says cannot be heard, which is told once for each grant."""
+    heard: dict[str, str] = attrs.field(factory=dict[str, str])
+    """Those whose voices it has heard since the last commit: names by id."""
+    heard_ms: float = 0.0
+    """How much that was."""
     turns: list[Turn] = attrs.field(factory=list[Turn])
     """Turns of people that are complete in what it has heard since then."""
-    _commits: deque[tuple[float, list[Turn]]] = attrs.field(init=False, factory=deque[tuple[float, list[Turn]]])
-    _held: bytearray = attrs.field(init=False, factory=bytearray)
     dropped_ms: float = attrs.field(init=False, default=0.0)
     """What it has not heard because it was speaking for too long, in ms."""
+    _responses: list[str] = attrs.field(init=False, factory=list[str])
+    """Those of its reply, of which there is one more after each batch of tool calls."""
+    _items: dict[str, _Item] = attrs.field(init=False, factory=dict[str, _Item])
+    _commits: deque[tuple[float, list[Turn]]] = attrs.field(init=False, factory=deque[tuple[float, list[Turn]]])
+    _held: bytearray = attrs.field(init=False, factory=bytearray)
 
     @property
     def name(self) -> str:
@@ -92,11 +113,14 @@ class Member:
 
     def has_floor(self, number: int) -> None:
         """It is given the floor."""
-        self.number, self.has_begun, self.is_generated, self.is_open, self.reply = number, False, False, True, None
+        self.has_no_floor()
+        self.number = number
 
     def has_no_floor(self) -> None:
         """It has it no more."""
-        self.number, self.is_open, self.reply = None, False, None
+        self.number, self.has_begun, self.outcome, self.has_problem = None, False, None, False
+        self._responses.clear()
+        self._items.clear()
 
     # -- what it hears
 
@@ -106,29 +130,31 @@ class Member:
         Some models are interrupted by whatever they hear: while such a one has the floor, it waits.
         """
         rate = self.settings.model.input_rate
+        self.heard_ms += duration_ms(len(pcm), rate)
         if self.number is not None and not self.commits_at_once:
             self._held += pcm
-            excess = len(self._held) - 2 * rate * _MOST_HELD_MS // 1000
+            excess = len(self._held) - byte_length(HELD_MS, rate)
             if excess > 0:
                 del self._held[:excess]
-                self.dropped_ms += excess * 500 / rate
+                self.dropped_ms += duration_ms(excess, rate)
             return None
         if self._held:
             pcm = bytes(self._held) + pcm
             self._held.clear()
         return ClientAudioAppend("", pcm, AudioFormat(rate=rate))
 
-    def commit(self, now: float) -> list[ClientAudioAppend | ClientAudioCommit]:
-        """What it has heard is complete for now."""
-        if not self.heard or (self.number is not None and not self.commits_at_once):
+    def commit(self, now: float) -> Sequence[ClientAudioAppend | ClientAudioCommit]:
+        """What it has heard is complete for now. What is too short to be a turn waits for the next one."""
+        is_busy = self.number is not None and not self.commits_at_once
+        if not self.heard or self.heard_ms < _LEAST_COMMIT_MS or is_busy:
             return []
         held = [ClientAudioAppend("", bytes(self._held), AudioFormat(rate=self.settings.model.input_rate))]
         told = [*(held if self._held else []), ClientAudioCommit("")]
         self._held.clear()
         self._commits.append((now, self.turns))
-        if len(self._commits) > _MOST_COMMITS:
+        if len(self._commits) > MOST_COMMITS:
             self._commits.popleft()
-        self.heard, self.turns = {}, []
+        self.heard, self.heard_ms, self.turns = {}, 0.0, []
         return told
 
     def written_down(self, now: float) -> list[Turn]:
@@ -141,15 +167,59 @@ class Member:
                 break
         return turns
 
-    # -- what it said
+    def forget_heard(self) -> None:
+        """Its model is gone, and what it had heard."""
+        self.heard, self.heard_ms, self.turns = {}, 0.0, []
+        self._commits.clear()
+        self._held.clear()
 
-    def heard_of_reply(self, cut: tuple[Played, ...]) -> str:
-        """How much of the words of its reply was heard, when this was not played to its end."""
-        reply = self.reply
-        if reply is None:
-            return ""
-        unheard = sum(played.received_ms - played.played_ms for played in cut)
-        if not reply.audio_ms or unheard <= 0:
-            return reply.text
-        fraction = max(0.0, 1 - unheard / reply.audio_ms)
-        return words_up_to(reply.text, round(len(reply.text) * fraction))
+    # -- what it says
+
+    def begins(self, response_id: str) -> None:
+        """A response of its model begins, which is a part of its reply if it has the floor."""
+        if self.number is not None:
+            self._responses.append(response_id)
+
+    def says(self, response_id: str, item_id: str, words: str | None = None) -> bool:
+        """A piece comes: its words, or else sound. Whether it is for the others to hear."""
+        if self.number is None or response_id not in self._responses:
+            return False
+        item = self._items.get(item_id)
+        if item is None:
+            item = self._items[item_id] = _Item()
+        if words is None:
+            item.is_spoken = True
+        else:
+            item.words.append(words)
+        return True
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether there is sound of its reply."""
+        return any(item.is_spoken for item in self._items.values())
+
+    def line_id(self) -> str:
+        """A name for its turn; empty if there is none."""
+        return self._responses[0] if self._responses else ""
+
+    def ended(self, status: str) -> None:
+        """Its reply is complete, or there is no more of it."""
+        self.outcome = _ENDS.get(status, "interrupted")
+
+    def heard_of_reply(self, cut: Sequence[Played] = ()) -> str:
+        """The words of its reply as far as they were heard, when these items were not played to their end.
+
+        As the agent itself remembers them: by how much of the sound was played.
+        """
+        speaks = self.settings.model.speaks
+        played = {each.item: each for each in cut}
+        texts: list[str] = []
+        for item_id, item in self._items.items():
+            text = "".join(item.words)
+            part = played.get(item_id)
+            if speaks and not item.is_spoken:
+                text = ""  # words that were ahead of their sound
+            elif part is not None and part.played_ms < part.received_ms:
+                text = words_up_to(text, round(len(text) * int(part.played_ms) / max(1, int(part.received_ms))))
+            texts.append(text.strip())
+        return " ".join(filter(None, texts))

@@ -6,11 +6,10 @@ from typing import Any
 
 import attrs
 
-from realtime_actors.actors import Ref
+from realtime_actors.actors import RealtimeError, Ref
 from realtime_actors.agents import RealtimeAgent
 from realtime_actors.events import ClientEvent, RoomState
 
-from .errors import RoomsError
 from .settings import RoomAgent
 
 __all__ = [
@@ -73,14 +72,17 @@ class RemoveAgent:
 
 @attrs.frozen
 class HandFloor:
-    """Tell a room this: the agent of this id, or name, speaks next, whatever the policy; who speaks now finishes."""
+    """Tell a room this: the agent of this id, or name, speaks next, whatever the policy; who speaks now finishes.
+
+    Whoever asks is answered `None`, or with the error (`NotInRoom`).
+    """
 
     to: str
 
 
 @attrs.frozen
 class HandUp:
-    """Tell a room this: an agent wants to speak, or (not `up`) does not any more."""
+    """Tell a room this: an agent wants to speak, or (not `up`) does not any more. Answered as `HandFloor`."""
 
     agent_id: str
     up: bool = True
@@ -106,6 +108,7 @@ async def join_room(
     Raises:
         AlreadyInRoom: somebody of this id is there.
         RoomFull: no more people may be there.
+        UnsupportedRate: `hear_rate` is not one of `realtime_actors.audio.RATES`.
     """
     state: RoomState = _raised(await room.ask(Join(person=person, name=name, hear_rate=hear_rate), timeout=timeout))
     return state
@@ -144,6 +147,6 @@ async def remove_agent(
 
 
 def _raised(answer: Any) -> Any:
-    if isinstance(answer, RoomsError):
+    if isinstance(answer, RealtimeError):
         raise answer
     return answer

@@ -9,9 +9,10 @@ import attrs
 
 from realtime_actors.agents import LocalVAD
 from realtime_actors.agents.hearing import Action, Hearing, TurnAudio, TurnBegan, TurnEnded
-from realtime_actors.audio import Resampler, check_pcm16, check_rate
+from realtime_actors.audio import AudioError, Resampler, check_pcm16, check_rate
+from realtime_actors.events import ClientAudioAppend
 
-from .buffers import ROOM_RATE, JitterBuffer
+from .buffers import FRAME_BYTES, ROOM_RATE, JitterBuffer
 from .errors import RateChanged
 
 __all__ = ["Microphone", "TurnEvent"]
@@ -19,8 +20,18 @@ __all__ = ["Microphone", "TurnEvent"]
 TurnEvent = Literal["began", "ended", "nothing"]
 """Somebody speaks; has spoken; or has stopped, and it was no speech."""
 
-_VOICE_MS = 8000
-"""How much of a turn may wait to be mixed: more than is held while it is not known whether it is one."""
+VOICE_MS = 30_000
+"""How much of a turn may wait to be mixed: frontends may send what was recorded all at once."""
+
+OPEN_START_MS, OPEN_MS = 80, 300
+"""What other people hear waits for so much, which evens out the pace of frontends, and may lag so far behind."""
+
+
+class _Voice(JitterBuffer):
+    """Nothing is put into a turn where it comes in pieces that are no whole frames: the rest waits for the next."""
+
+    def take(self) -> bytes | None:
+        return None if not self._is_finished and len(self._pcm) < FRAME_BYTES else super().take()
 
 
 @attrs.define(eq=False)
@@ -32,8 +43,8 @@ class Microphone:
     """
 
     settings: LocalVAD
-    voice: JitterBuffer = attrs.field(init=False, factory=lambda: JitterBuffer(start_ms=0, depth_ms=_VOICE_MS))
-    open: JitterBuffer = attrs.field(init=False, factory=JitterBuffer)
+    voice: JitterBuffer = attrs.field(init=False, factory=lambda: _Voice(start_ms=0, depth_ms=VOICE_MS))
+    open: JitterBuffer = attrs.field(init=False, factory=lambda: JitterBuffer(start_ms=OPEN_START_MS, depth_ms=OPEN_MS))
     is_listened_to: bool = attrs.field(init=False, default=False)
     """Whether somebody hears `open`."""
     is_speaking: bool = attrs.field(init=False, default=False)
@@ -43,16 +54,24 @@ class Microphone:
     def __attrs_post_init__(self) -> None:
         self._hearing = Hearing(self.settings, ROOM_RATE)
 
-    def hear(self, pcm: bytes, rate: int, is_heard: Callable[[], bool]) -> list[TurnEvent]:
-        """The next audio: PCM16 mono at `rate` Hz. `is_heard` tells whether an agent is being heard.
+    @property
+    def is_audible(self) -> bool:
+        """Whether there is something to be heard, or about to be."""
+        return bool(self.is_speaking or self.voice.buffered_ms or self.open.buffered_ms)
+
+    def hear(self, event: ClientAudioAppend, is_heard: Callable[[], bool]) -> list[TurnEvent]:
+        """The next audio. `is_heard` tells whether an agent is being heard.
 
         Raises:
-            OddLength: it ends in the middle of a sample.
-            UnsupportedRate: `rate` is not one of `realtime_actors.audio.RATES`.
+            AudioError: it is no PCM16 mono, or its rate is not one of `realtime_actors.audio.RATES`.
+            InvalidAudio: it cannot be decoded.
             RateChanged: it has another rate than what came before in the same turn.
         """
+        if event.format.type != "audio/pcm":
+            raise AudioError(f"audio of the type {event.format.type!r:.80} is not taken: send audio/pcm")
+        pcm = event.audio
         check_pcm16(pcm)
-        audio = self._at_room_rate(pcm, check_rate(rate))
+        audio = self._at_room_rate(pcm, check_rate(event.format.rate))
         if self.is_listened_to:
             self.open.push(audio, ROOM_RATE)
         return self._turns(self._hearing.hear(audio, is_heard))

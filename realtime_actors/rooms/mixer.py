@@ -155,6 +155,14 @@ class Mixer:
         frame = self._voice(source).frame
         return frame is not None and frame != _SILENCE
 
+    def is_playing(self, source: str) -> bool:
+        """Whether a source had something to play in the last tick, silence included.
+
+        Raises:
+            NotInRoom: there is no source of this name.
+        """
+        return self._voice(source).frame is not None
+
     def tick(self) -> dict[str, Frame]:
         """Take `FRAME_MS` from each source, and give each listener its frame, by name.
 

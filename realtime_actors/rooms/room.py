@@ -8,15 +8,17 @@ from functools import partial
 import attrs
 import trio
 
-from realtime_actors.actors import Backoff, RealtimeError, Ref, Terminated, receives
+from realtime_actors.actors import Backoff, Ref, Terminated, receives
 from realtime_actors.agents import AddText, RealtimeAgent, Tool, tool
 from realtime_actors.agents.listening import by_hand
-from realtime_actors.audio import AudioError
+from realtime_actors.audio import AudioError, check_rate
 from realtime_actors.events import (
     AgentEnded,
+    AgentError,
     AgentInputTranscriptionDone,
     AgentReady,
     AgentResponseAudioDelta,
+    AgentResponseAudioTranscriptDelta,
     AgentResponseCreated,
     AgentResponseToolUseDone,
     AgentToolApprovalRequested,
@@ -43,12 +45,12 @@ from realtime_actors.events import (
 )
 from realtime_actors.providers import Model
 
-from .base import Person
+from .base import Person, called
 from .errors import AgentNotReady, AlreadyInRoom, InvalidRoom, NotInRoom, RoomFull, RoomsError
 from .floor import Floor
 from .member import Member
 from .messages import AddAgent, FromPerson, GetRoom, HandFloor, HandUp, Join, Leave, RemoveAgent
-from .relay import Relay
+from .relay import Relay, Speech
 from .settings import RoomAgent, as_room_agent, slug
 from .sound import Sound
 from .speaking import SpeakingRoom
@@ -61,6 +63,7 @@ log = logging.getLogger("realtime_actors.rooms")
 _HEARD_OF = (
     AgentReady,
     AgentEnded,
+    AgentError,
     AgentResponseCreated,
     AgentResponseToolUseDone,
     AgentToolApprovalRequested,
@@ -68,7 +71,7 @@ _HEARD_OF = (
 )
 """What a room has to know of its agents."""
 
-_MOST_CALLS = 256
+MOST_CALLS = 256
 
 INTRODUCTION = (
     "You are {name}, in a conversation with several people and agents{others}. What others write or say is given to "
@@ -121,7 +124,22 @@ class ChatRoom(SpeakingRoom):
         self._floor = Floor(self.policy, self.limits, needs_words=hears_words)
         self._sound = Sound(self.turn_detection)
         self._transcript = Transcript(self.settings.lines)
-        members = [self._new_member(agent) for agent in agents]
+        try:
+            await self._start_all([self._new_member(agent) for agent in agents])
+        except BaseException:
+            self._leave_bus()  # of a room that has not started nobody asks to stop
+            raise
+        self.context.start_soon(self._keep_time)
+
+    async def stopping(self) -> None:
+        """Leave no subscription behind."""
+        self._leave_bus()
+
+    def _leave_bus(self) -> None:
+        for member in self._members.values():
+            self.context.bus.remove(member.relay)
+
+    async def _start_all(self, members: list[Member]) -> None:
         failures: list[RoomsError] = []
         async with trio.open_nursery() as nursery:
             for member in members:
@@ -130,12 +148,9 @@ class ChatRoom(SpeakingRoom):
                 nursery.start_soon(self._start_moderator, self.moderator, failures, nursery.cancel_scope)
         if failures:
             raise failures[0]
-        self.context.start_soon(self._keep_time)
-
-    async def stopping(self) -> None:
-        """Leave no subscription behind."""
-        for member in self._members.values():
-            self.context.bus.remove(member.relay)
+        for member in members:  # in the order in which they were given, however long each has taken
+            member.is_ready = True
+            self._come_in(member)
 
     # -- agents
 
@@ -172,14 +187,26 @@ class ChatRoom(SpeakingRoom):
         for subscription in member.subscriptions:
             subscription.close()
 
-    def _agent_says(self, agent_id: str, event: AgentResponseAudioDelta) -> None:
+    def _agent_says(self, agent_id: str, event: Speech) -> None:
         """Called in the middle of a publish: no more than to put it by."""
-        if self._members[agent_id].is_open:
-            try:
-                self._sound.say(agent_id, event)
-            except (AudioError, DecodeError, RoomsError) as error:
-                log.warning("%s: the others do not hear a piece of %s: %s", self._room, agent_id, error)
-            self._wake()
+        member = self._members[agent_id]
+        match event:
+            case AgentResponseCreated(response_id):
+                member.begins(response_id)
+            case AgentResponseAudioTranscriptDelta():
+                member.says(event.response_id, event.item_id, event.delta)
+            case AgentResponseAudioDelta():
+                if member.says(event.response_id, event.item_id):
+                    self._agent_sounds(member, event)
+
+    def _agent_sounds(self, member: Member, event: AgentResponseAudioDelta) -> None:
+        try:
+            self._sound.say(member.agent_id, event)
+        except (AudioError, DecodeError, RoomsError) as error:
+            if not member.has_problem:
+                log.warning("%s: the others do not hear all that %s says: %s", self._room, member.agent_id, error)
+            member.has_problem = True
+        self._wake()
 
     async def _start_or_give_up(self, member: Member, failures: list[RoomsError], scope: trio.CancelScope) -> None:
         try:
@@ -190,7 +217,7 @@ class ChatRoom(SpeakingRoom):
 
     async def _start_moderator(self, agent: RealtimeAgent, failures: list[RoomsError], scope: trio.CancelScope) -> None:
         try:
-            self._moderator = await self._spawn(agent, f"{self._room}-moderator")
+            self._moderator = await self._spawn(agent, f"{self._room}--moderator")  # as no agent's id is
         except RoomsError as error:
             failures.append(error)
             scope.cancel()
@@ -198,6 +225,7 @@ class ChatRoom(SpeakingRoom):
     async def _start(self, member: Member) -> None:
         member.ref = await self._spawn(self._in_room(member), member.agent_id)
         self.context.watch(member.ref)
+        self._come_in(member)  # if it has been ready before its ref was known
 
     async def _spawn(self, agent: RealtimeAgent, agent_id: str) -> Ref:
         """Raises `AgentNotReady`."""
@@ -214,7 +242,7 @@ class ChatRoom(SpeakingRoom):
                 )
         except trio.TooSlowError:
             raise AgentNotReady(f"{agent.name} was not ready within {settings.ready_timeout:g} s.") from None
-        except RealtimeError as error:
+        except Exception as error:
             raise AgentNotReady(f"{agent.name} cannot join the room: {error}") from error
 
     def _in_room(self, member: Member) -> RealtimeAgent:
@@ -237,8 +265,7 @@ class ChatRoom(SpeakingRoom):
         )
 
     def _hand_over_tool(self) -> Tool:
-        room = self.context.ref
-        names = [member.name for member in self._members.values()]
+        room, members = self.context.ref, self._members
 
         @tool
         async def hand_over(to: str) -> str:
@@ -247,6 +274,7 @@ class ChatRoom(SpeakingRoom):
             Args:
                 to: The name of the participant.
             """
+            names = [member.name for member in members.values()]
             if to.casefold() not in [name.casefold() for name in names]:
                 return f"There is no {to} here. There are: {', '.join(names)}."
             room.tell(HandFloor(to))
@@ -258,7 +286,12 @@ class ChatRoom(SpeakingRoom):
     def agent_ready(self, event: AgentReady) -> None:
         """It is in the room, or has come back: then it is told what was said."""
         member = self._members.get(event.agent_id)
-        if member is None or member.is_here:
+        if member is not None:
+            member.is_ready = True
+            self._come_in(member)
+
+    def _come_in(self, member: Member) -> None:
+        if member.is_here or not member.is_ready or member.ref is None:
             return
         member.is_here = True
         if member.was_here:
@@ -266,7 +299,7 @@ class ChatRoom(SpeakingRoom):
         else:
             self._publish(RoomParticipantJoined(member.participant()))
         said = self._transcript.told(self.settings.characters)
-        if said and member.takes_text and member.ref is not None:
+        if said and member.takes_text:
             self.context.tell(member.ref, AddText(f"(What was said in the room before you came:)\n{said}"))
         member.was_here = True
         self._apply(self._floor.agent_joined(member.agent_id, trio.current_time(), member.name))
@@ -278,14 +311,15 @@ class ChatRoom(SpeakingRoom):
         if member is not None and member.is_here:
             self._out(member)
             self._publish(RoomParticipantUpdated(member.participant(), "ended"))
-            self._apply(self._floor.left(member.agent_id, trio.current_time()))
 
     def _out(self, member: Member) -> None:
-        member.is_here = False
-        cut = self._sound.silence(member.agent_id)
+        """It is silent, and not on the floor, which passes on."""
+        member.is_here = member.is_ready = False
+        text = self._silence(member)
+        member.forget_heard()
         if member.number is not None:
-            self._said(member, member.heard_of_reply(cut), interrupted=True)
-        member.has_no_floor()
+            self._over(member, "failed", text)
+        self._apply(self._floor.left(member.agent_id, trio.current_time()))
 
     @receives(lane="control")
     def agent_gone(self, notice: Terminated) -> None:
@@ -293,13 +327,12 @@ class ChatRoom(SpeakingRoom):
         member = next((each for each in self._members.values() if each.ref == notice.ref), None)
         if member is not None:
             log.warning("%s: %s has left for good: %s", self._room, member.agent_id, notice.cause or notice.reason)
-            self._leave(member, "failed" if notice.reason == "crashed" else "ended")
+            self._leave(member, "ended" if notice.reason in ("normal", "stopped") else "failed")
 
     def _leave(self, member: Member, reason: str) -> None:
         self._out(member)
         self._forget(member)
         self._publish(RoomParticipantLeft(member.participant(), reason))
-        self._apply(self._floor.left(member.agent_id, trio.current_time()))
 
     @receives(lane="control")
     async def add_agent(self, message: AddAgent) -> str | RoomsError:
@@ -326,39 +359,50 @@ class ChatRoom(SpeakingRoom):
             return NotInRoom(f"No agent with the id {message.agent_id!r} is in the room.")
         if member.ref is not None:
             self.context.unwatch(member.ref)
-            self._leave(member, "removed")
-            await member.ref.stop()
+            self._out(member)
+            await member.ref.stop()  # what it says at its end is said in the room
+        self._leave(member, "removed")
         return None
 
     @receives
-    def hand_floor(self, message: HandFloor) -> None:
+    def hand_floor(self, message: HandFloor) -> RoomsError | None:
         """Somebody says who comes next."""
         for member in self._members.values():
             if message.to == member.agent_id or message.to.casefold() == member.name.casefold():
                 self._apply(self._floor.handed_over(member.agent_id, trio.current_time()))
+                return None
+        return NotInRoom(f"No agent with the id or name {message.to!r:.80} is in the room.")
 
     @receives
-    def hand_up(self, message: HandUp) -> None:
+    def hand_up(self, message: HandUp) -> RoomsError | None:
         """An agent wants to speak, or not any more."""
+        if message.agent_id not in self._members:
+            return NotInRoom(f"No agent with the id {message.agent_id!r:.80} is in the room.")
         if message.up:
             self._apply(self._floor.hand_raised(message.agent_id, trio.current_time()))
         else:
             self._floor.hand_lowered(message.agent_id)
             self._tell_floor()
+        return None
 
     @receives
     def call_made(self, event: AgentResponseToolUseDone | AgentToolApprovalRequested) -> None:
         """The answer to it goes to the agent that made it."""
         self._calls[event.tool_use.id] = event.agent_id
-        if len(self._calls) > _MOST_CALLS:
+        if len(self._calls) > MOST_CALLS:
             del self._calls[next(iter(self._calls))]
 
     # -- people
 
     @receives
-    def join(self, message: Join) -> RoomState | RoomsError:
+    def join(self, message: Join) -> RoomState | RoomsError | AudioError:
         """Somebody comes in, or back."""
         person = self._people.get(message.person)
+        try:
+            if message.hear_rate is not None:
+                check_rate(message.hear_rate)
+        except AudioError as error:
+            return error
         if person is not None and person.away_since is None:
             return AlreadyInRoom(f"{message.person!r} is in the room already: leave there first, or take another id.")
         if person is None:
@@ -372,7 +416,7 @@ class ChatRoom(SpeakingRoom):
             self._apply(self._floor.person_joined(person.id, trio.current_time()))
         else:
             person.away_since = None
-            person.name = message.name or person.name
+            person.name = called(message.name) or person.name
             self._publish(RoomParticipantUpdated(person.participant(), "back"))
         person.hear_rate = message.hear_rate
         self._sound.let_hear_people(person.id, message.hear_rate)
@@ -386,9 +430,10 @@ class ChatRoom(SpeakingRoom):
         person = self._people.get(message.person)
         if person is None or (message.may_return and person.away_since is not None):
             return
-        self._turn(person, self._sound.microphones[person.id].end_turn(self._sound.is_playing))
+        self._end_turn(person)
         if message.may_return and self.settings.return_within > 0:
             person.away_since = trio.current_time()
+            self._sound.let_hear_people(person.id, None)
             self._publish(RoomParticipantUpdated(person.participant(), "connection_lost"))
             self.context.send_after(self.settings.return_within, GoneFor(person.id, person.away_since))
         else:
@@ -450,23 +495,26 @@ class ChatRoom(SpeakingRoom):
             self._told(person, message.event)
 
     def _heard(self, person: Person, event: ClientAudioAppend) -> None:
-        person.heard_at = trio.current_time()
-        if not any(member.hears_audio for member in self._members.values()):
-            problem = "the agents here read, and do not hear: write to them"
-            self._complain(person, "unsupported", problem, often=True)
-            return
         microphone = self._sound.microphones[person.id]
         try:
-            turns = microphone.hear(event.audio, event.format.rate, self._sound.is_playing)
+            turns = microphone.hear(event, self._sound.is_playing)
         except (AudioError, DecodeError, RoomsError) as error:
             self._complain(person, "invalid_audio", str(error), often=True)
             return
+        person.heard_at = trio.current_time()  # audio that is refused does not keep a turn open
         if turns:
             self._turn(person, turns)
-        if microphone.voice.buffered_ms or microphone.open.buffered_ms or microphone.is_speaking:
+        if microphone.is_audible:
             self._wake()
 
-    def _told(self, person: Person, event: ClientEvent) -> None:
+    def _end_turn(self, person: Person) -> bool:
+        """The turn of a person is over, if there was one, as far as he says so."""
+        turns = self._sound.microphones[person.id].end_turn(self._sound.is_playing)
+        self._turn(person, turns)
+        self._wake()
+        return bool(turns)
+
+    def _told(self, person: Person, event: ClientEvent) -> None:  # noqa: PLR0912 - a branch for each type
         now = trio.current_time()
         match event:
             case ClientTextAppend(text=text):
@@ -475,10 +523,11 @@ class ChatRoom(SpeakingRoom):
                     self._write_down(line, was_heard=False)
                     self._apply(self._floor.person_wrote(person.id, text, now))
             case ClientAudioCommit():
-                self._turn(person, self._sound.microphones[person.id].end_turn(self._sound.is_playing))
-                self._wake()
+                self._end_turn(person)
             case ClientResponseCreate():
-                self._apply(self._floor.person_stopped(person.id, now, text="…"))
+                # What was said is answered without that, and so is what somebody answers now.
+                if not self._end_turn(person) and not person.ends and not self._floor.holders:
+                    self._apply(self._floor.person_wrote(person.id, "…", now))
             case ClientResponseCancel():
                 for agent in self._floor.holders:
                     self._interrupt(self._members[agent], self._members[agent].number)

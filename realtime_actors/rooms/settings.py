@@ -13,6 +13,8 @@ from realtime_actors.providers import Model
 
 from .errors import InvalidRoom
 
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+
 __all__ = ["Hears", "RoomAgent", "RoomSettings", "as_room_agent"]
 
 Hears = Literal["audio", "transcripts"]
@@ -79,6 +81,8 @@ def as_room_agent(agent: object) -> RoomAgent:
         raise TypeError(f"ChatRoom(agents=…) takes RealtimeAgent(…) or RoomAgent(…), not {type(agent).__name__}")
     if member.hears not in get_args(Hears):
         raise InvalidRoom(f"{member.agent.name} hears {member.hears!r}: it must be 'audio' or 'transcripts'.")
+    if member.agent_id and not _ID.fullmatch(member.agent_id):
+        raise InvalidRoom(f"the agent_id {member.agent_id!r:.80} has other characters than letters, digits, _ and -.")
     if member.agent.turn_detection is not None:
         raise InvalidRoom(
             f"{member.agent.name} has turn_detection of its own: leave it out, the room finds out who speaks "

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import attrs
 import trio
 
-from realtime_actors.actors import RealtimeError, receives
+from realtime_actors.actors import RealtimeError, Ref, receives
 from realtime_actors.agents import AddText, GenerateReply, Reply, generate_reply
 from realtime_actors.events import (
+    AgentError,
     AgentInputTranscriptionDone,
     AgentResponseCreated,
     AudioFormat,
+    ClientPlayoutUpdate,
     ClientResponseCancel,
     RoomAudioDelta,
     RoomFloorChanged,
@@ -35,6 +37,7 @@ log = logging.getLogger("realtime_actors.rooms")
 _LEVELS_EVERY = 10  # ticks
 _NOTHING_FOR = 1.5  # seconds
 _MOST_BEHIND = 1.0  # seconds: after a longer stall the time in which nobody was heard is gone
+_NO_WORDS = "input_transcription_failed"  # the error of a provider that could not write down what was said
 
 MODERATE = (
     "You moderate a conversation, and do not take part in it. These have the floor next if you name them: {names}. "
@@ -57,11 +60,6 @@ class Decided:
 
     number: int
     agents: tuple[str, ...]
-
-
-@attrs.frozen
-class Tick:
-    """What the others hear has gone on by a frame; whoever has been heard to the end is done."""
 
 
 @attrs.frozen
@@ -110,25 +108,28 @@ class SpeakingRoom(BaseRoom):
         try:
             assert member.ref is not None
             reply: Reply = await member.ref.ask(GenerateReply(), timeout=self.limits.grant)
-            if member.number == number:
-                member.reply = reply
             await reply.wait()
             status = reply.status
         except RealtimeError as error:
             log.warning("%s: %s does not speak: %s", self._room, member.agent_id, error)
         await self.context.ref.send(ReplyOver(member.agent_id, number, status))
 
-    def _interrupt(self, member: Member, number: int | None) -> None:
-        """It is silent at once. What was heard of it is known by what was played."""
+    def _silence(self, member: Member) -> str:
+        """It is heard no more, at once. Returns the words that were."""
         cut = self._sound.silence(member.agent_id)
-        member.is_open = False
+        if cut and member.ref is not None:
+            # The room's clock is that of all who hear it: the agent need not guess what it is to remember.
+            first = cut[0]
+            self.context.tell(member.ref, ClientPlayoutUpdate("", "", first.item, int(first.played_ms), playing=False))
+        return member.heard_of_reply(cut)
+
+    def _interrupt(self, member: Member, number: int | None) -> None:
+        """It is silent, and its model stops. What was heard of it is known by what was played."""
+        text = self._silence(member)
         if member.ref is not None:
             self.context.tell(member.ref, ClientResponseCancel(""))
         if number is not None and member.number == number:
-            text = member.heard_of_reply(cut)
-            self._said(member, text, interrupted=True)
-            member.has_no_floor()
-            self._apply(self._floor.agent_ended(member.agent_id, number, trio.current_time(), text, "interrupted"))
+            self._over(member, "interrupted", text)
 
     @receives
     def reply_began(self, event: AgentResponseCreated) -> None:
@@ -144,31 +145,32 @@ class SpeakingRoom(BaseRoom):
         member = self._members.get(over.agent_id)
         if member is None or member.number != over.number:
             return
-        member.is_generated = True
-        if over.status in ("completed", "incomplete"):
+        member.ended(over.status)
+        if member.outcome == "interrupted":
+            self._over(member, "interrupted", self._silence(member))
+        else:  # frontends play what there is to its end, even where the provider was lost
             self._sound.playouts[member.agent_id].finish()
-            if self._sound.playouts[member.agent_id].is_over:
-                self._turn_over(member, "completed", member.heard_of_reply(()))
-        else:
-            text = member.heard_of_reply(self._sound.silence(member.agent_id))
-            self._turn_over(member, "failed" if over.status == "failed" else "interrupted", text)
+            self._wake()
+            self._end_if_heard(member)
 
-    def _turn_over(self, member: Member, outcome: Outcome, text: str) -> None:
+    def _end_if_heard(self, member: Member) -> None:
+        if member.outcome is not None and self._sound.has_spoken(member.agent_id):
+            self._over(member, member.outcome, member.heard_of_reply())
+
+    def _over(self, member: Member, outcome: Outcome, text: str) -> None:
+        """Its turn is over, and so much of it was heard."""
         number = member.number
         assert number is not None
-        self._said(member, text, interrupted=outcome != "completed")
-        member.has_no_floor()
-        for other in self._members.values():
-            if other is not member:
-                self._commit(other)
-        self._apply(self._floor.agent_ended(member.agent_id, number, trio.current_time(), text, outcome))
-
-    def _said(self, member: Member, text: str, *, interrupted: bool) -> None:
-        ids = member.reply.response_ids if member.reply is not None else []
-        line_id = ids[0] if ids else self._new_line()
         if text:
-            line = RoomLine(line_id, member.agent_id, member.name, "agent", text, interrupted)
-            self._write_down(line, was_heard=True)
+            line_id = member.line_id() or self._new_line()
+            line = RoomLine(line_id, member.agent_id, member.name, "agent", text, outcome != "completed")
+            self._write_down(line, was_heard=member.has_voice)
+        member.has_no_floor()
+        if outcome == "completed":
+            for other in self._members.values():
+                if other is not member:
+                    self._commit(other)
+        self._apply(self._floor.agent_ended(member.agent_id, number, trio.current_time(), text, outcome))
 
     @receives
     def decided(self, decided: Decided) -> None:
@@ -182,25 +184,28 @@ class SpeakingRoom(BaseRoom):
         self._apply(self._floor.time_passed(trio.current_time()))
 
     async def _consult(self, number: int, situation: Situation) -> None:
-        chosen: tuple[str, ...] = ()
-        with trio.move_on_after(self.limits.decision):
-            chosen = await self._moderated(situation)
-        await self.context.ref.send(Decided(number, chosen))
+        chosen: Sequence[str] = ()
+        try:
+            with trio.move_on_after(self.limits.decision):
+                if callable(self.moderator):
+                    chosen = await self.moderator(situation)
+                elif self._moderator is not None:
+                    chosen = await self._moderated(self._moderator, situation)
+                else:
+                    log.warning("%s: the policy asks a moderator, and there is none: ChatRoom(moderator=…)", self._room)
+        except Exception:  # whatever it is, it is not the room's: people are answered all the same
+            log.exception("%s: the moderator does not decide", self._room)
+        await self.context.ref.send(Decided(number, tuple(chosen)))
 
-    async def _moderated(self, situation: Situation) -> tuple[str, ...]:
-        if callable(self.moderator):
-            return tuple(await self.moderator(situation))
-        if self._moderator is None:
-            log.warning("%s: the policy asks a moderator, and there is none: ChatRoom(moderator=…)", self._room)
-            return ()
+    async def _moderated(self, moderator: Ref, situation: Situation) -> Sequence[str]:
         names = ", ".join(situation.names[agent] for agent in situation.candidates)
         prompt = MODERATE.format(names=names, conversation=self._transcript.told(self.settings.characters))
+        reply = await generate_reply(moderator, prompt)
         try:
-            reply = await (await generate_reply(self._moderator, prompt))
-        except RealtimeError as error:
-            log.warning("%s: the moderator does not decide: %s", self._room, error)
-            return ()
-        return tuple(situation.named_in(reply.text))
+            await reply
+        finally:
+            reply.interrupt()  # of no effect when it is over
+        return situation.named_in(reply.text)
 
     # -- what is heard
 
@@ -215,7 +220,10 @@ class SpeakingRoom(BaseRoom):
             due = trio.current_time()
             ticks = 0
             while self._sound.is_audible:
-                self._tick(ticks)
+                self._tick()
+                if ticks % _LEVELS_EVERY == 0:
+                    self._tell_levels(self._sound.levels())
+                    self._end_what_fell_silent()
                 ticks += 1
                 due += FRAME_MS / 1000
                 if trio.current_time() - due > _MOST_BEHIND:
@@ -223,36 +231,28 @@ class SpeakingRoom(BaseRoom):
                 await trio.sleep_until(due)
             self._tell_levels({})
             self._audible = trio.Event()
-            if self._sound.is_audible:
-                self._audible.set()
 
-    def _tick(self, ticks: int) -> None:
-        heard: dict[str, bytearray] = {}
-        for _ in range(self._sound.ticks_due()):
-            for listener, frame in self._sound.tick().items():
-                if not frame.is_silent:
-                    heard.setdefault(listener, bytearray()).extend(frame.pcm)
-        speakers = self._sound.audible()
-        for listener, pcm in heard.items():
-            self._hear(listener, bytes(pcm), speakers)
-        if any(person.ends for person in self._people.values()) or any(
-            member.is_generated and self._sound.playouts[member.agent_id].is_over for member in self._members.values()
-        ):
-            self.context.tell(self.context.ref, Tick())
-        if ticks % _LEVELS_EVERY == 0:
-            self._tell_levels(self._sound.levels())
-            self._end_what_fell_silent()
-
-    def _hear(self, listener: str, pcm: bytes, speakers: list[str]) -> None:
-        member = self._members.get(listener)
-        if member is None:
-            person = self._people.get(listener)
-            if person is not None and person.hear_rate is not None:
+    def _tick(self) -> None:
+        heard = self._sound.tick()
+        for listener, pcm in heard.pcm.items():
+            self._hear(self._members[listener], pcm, heard.speakers)
+        for listener, pcm in self._sound.tick_people().items():
+            person = self._people[listener]
+            if person.hear_rate is not None:
                 self._tell_person(person, RoomAudioDelta(pcm, AudioFormat(rate=person.hear_rate)))
-            return
-        member.heard |= {each: None for each in speakers if each != listener}
+        for person in list(self._people.values()):
+            if person.ends and self._sound.has_finished(person.id):
+                person.ends = False
+                self._person_stopped(person)
+        for member in list(self._members.values()):
+            self._end_if_heard(member)
+
+    def _hear(self, member: Member, pcm: bytes, speakers: list[str]) -> None:
+        if member.ref is None or not member.is_here:
+            return  # it is told in words when it is back
+        member.heard |= {each: self._name_of(each) for each in speakers if each != member.agent_id}
         event = member.hear(pcm)
-        if event is not None and member.ref is not None and member.is_here:
+        if event is not None:
             self.context.tell(member.ref, event)
 
     def _tell_levels(self, levels: dict[str, float]) -> None:
@@ -279,33 +279,31 @@ class SpeakingRoom(BaseRoom):
             else:
                 self._apply(self._floor.person_stopped(person.id, now, text=""))
 
-    @receives
-    def look(self, _: Tick) -> None:
-        """Whoever has been heard to the end has had a turn."""
-        for person in list(self._people.values()):
-            if person.ends and self._sound.microphones[person.id].voice.is_over:
-                person.ends = False
-                self._person_stopped(person)
-        for member in list(self._members.values()):
-            over = member.is_generated and self._sound.playouts[member.agent_id].is_over
-            if over and member.number is not None:
-                self._turn_over(member, "completed", member.heard_of_reply(()))
-
     def _person_stopped(self, person: Person) -> None:
-        for member in self._members.values():
-            if person.id in member.heard:
-                member.turns.append(Turn(person.id, person.line))
-                self._commit(member)
-        self._apply(self._floor.person_stopped(person.id, trio.current_time(), item=person.line))
+        """A turn has been heard to its end."""
+        hearers = [member for member in self._members.values() if person.id in member.heard]
+        for member in hearers:
+            member.turns.append(Turn(person.id, person.line))
+            self._commit(member)
+        now = trio.current_time()
+        if hearers:
+            words_come = any(member.writes_down and member.commits_at_once for member in hearers)
+            self._apply(self._floor.person_stopped(person.id, now, item=person.line, words_come=words_come))
+            return
+        if any(member.hears_audio for member in self._members.values()):
+            self._complain(person, "not_heard", "no agent was there to hear that: say it again")
+        else:
+            self._complain(person, "unsupported", "the agents here read, and do not hear: write to them")
+        self._apply(self._floor.person_stopped(person.id, now, text=""))
 
     def _commit(self, member: Member) -> None:
         """What it has heard is complete for now: its model is told so."""
-        if member.ref is None or not member.is_here or not member.heard:
+        if member.ref is None or not member.is_here:
             return
-        heard = [self._name_of(each) for each in member.heard]
+        names = list(dict.fromkeys(member.heard.values()))
         told = member.commit(trio.current_time())
         if told and member.takes_text and member.commits_at_once and len(self._members) + len(self._people) > 2:
-            self.context.tell(member.ref, AddText(f"({' and '.join(heard)} speaking:)"))
+            self.context.tell(member.ref, AddText(f"({' and '.join(names)} speaking:)"))
         for event in told:
             self.context.tell(member.ref, event)
 
@@ -328,11 +326,11 @@ class SpeakingRoom(BaseRoom):
         member = self._members.get(event.agent_id)
         if member is None:
             return
-        turns = member.written_down(trio.current_time())
+        now = trio.current_time()
+        turns = member.written_down(now)
         if member is not self._writer or not turns:
             return
         *merged, last = turns
-        now = trio.current_time()
         for turn, text in [*((turn, "") for turn in merged), (last, event.transcript)]:
             person = self._people.get(turn.person)
             if person is None:
@@ -340,3 +338,10 @@ class SpeakingRoom(BaseRoom):
             line = RoomLine(turn.line, person.id, person.name, "person", text.strip())
             self._write_down(line, was_heard=True)
             self._apply(self._floor.person_transcribed(person.id, text, now, turn.line))
+
+    @receives
+    def not_written_down(self, event: AgentError) -> None:
+        """Of what an agent complains only this matters here: words that will not come."""
+        member = self._members.get(event.agent_id)
+        if member is not None and event.code == _NO_WORDS:
+            member.written_down(trio.current_time())
