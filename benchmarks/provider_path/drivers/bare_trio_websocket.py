@@ -16,7 +16,7 @@ from benchmarks.provider_path.wire import message
 
 from .bare_socket import agent_delta
 
-__all__ = ["broadcast", "listen", "relay", "speak"]
+__all__ = ["broadcast", "listen", "relay", "serve", "speak"]
 
 
 async def _session(port: int, heard: Callable[[bytes], None]) -> None:
@@ -117,7 +117,8 @@ async def _relay_until_closed(port: int, request: trio_websocket.WebSocketReques
                     pass
 
 
-async def _relay(port: int, listening: Callable[[int], None]) -> None:
+async def serve(port: int, listening: Callable[[int], None]) -> None:
+    """What `relay` runs."""
     async with trio.open_nursery() as nursery:
         server = await nursery.start(
             partial(
@@ -135,7 +136,7 @@ async def _relay(port: int, listening: Callable[[int], None]) -> None:
 
 def relay(port: int, listening: Callable[[int], None]) -> None:
     """See the package."""
-    trio.run(_relay, port, listening)
+    trio.run(serve, port, listening)
 
 
 async def _broadcast(port: int, agents: int, frontends: int, listening: Callable[[int], None]) -> None:
