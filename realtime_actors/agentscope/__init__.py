@@ -8,6 +8,7 @@ in a thread that is there while any of them is. `docs/agentscope.md` says what i
 import logging
 
 from .agent import RealtimeAgent
+from .calls import AnyToolkit
 from .client_events import ClientEvents, ClientEventType
 from .errors import AgentScopeError, InvalidEvent, NotAnEvent, NotStarted, NotSupported, QueueOverflow
 from .event import AudioFormat, Event
@@ -29,7 +30,6 @@ from .model_events import ModelEvents, ModelEventType
 from .models import DashScopeRealtimeModel, GeminiRealtimeModel, OpenAIRealtimeModel, RealtimeModelBase
 from .pipeline import ChatRoom
 from .server_events import ServerEvents, ServerEventType
-from .session import AnyToolkit
 from .tool import RegisteredToolFunction, Toolkit, ToolResponse
 
 __all__ = [

@@ -9,14 +9,15 @@ from realtime_actors.agents import RealtimeAgent as NativeAgent
 from realtime_actors.events import ServerEvent
 from realtime_actors.providers import RealtimeModel
 
+from .calls import AnyToolkit
 from .client_events import ClientEvents
-from .errors import NotAnEvent, NotStarted, NotSupported
+from .errors import NotStarted, NotSupported
 from .feed import BACKLOG_BYTES, QUEUE_AHEAD, Feed, QueueStatistics
 from .missing import missing
 from .models import TOOL_TIMEOUT, RealtimeModelBase, tools_for
 from .server_events import ServerEvents
-from .session import AnyToolkit, Session, new_id
-from .translation import native_client_event, server_event
+from .session import AgentSession, Session, new_id
+from .translation import checked, server_event
 
 __all__ = ["RealtimeAgent"]
 
@@ -82,6 +83,14 @@ class RealtimeAgent:
         Returns when the provider has accepted the configuration. Raises `ProviderRefused`, `ProviderUnavailable`,
         `InvalidTool`, or `NotStarted` when it runs already.
         """
+        native = self.native()
+        feed = Feed(outgoing_queue, self._queue_ahead, self._backlog_bytes)
+        session = AgentSession(self.id, native, feed, _server_event, self.toolkit)
+        self.is_in(session)
+        await session.start()
+
+    def native(self) -> NativeAgent:
+        """The agent as `realtime_actors.agents` has it, to be spawned. Raises `NotStarted` when it runs already."""
         if self._session is not None and not self._session.is_over:
             raise NotStarted(f"the agent {self.name} runs already: stop it first, or make another")
         model = self.model.native() if isinstance(self.model, RealtimeModelBase) else self.model
@@ -91,15 +100,13 @@ class RealtimeAgent:
                 "realtime_actors.providers.RealtimeModel"
             )
         schemas = self.toolkit.get_json_schemas() if self.toolkit is not None else []
-        session = Session(
-            self.id,
-            NativeAgent(self.name, self.sys_prompt, model, tools_for(model, schemas, self._tool_timeout)),
-            Feed(outgoing_queue, self._queue_ahead, self._backlog_bytes),
-            _server_event,
-            self.toolkit,
-        )
+        return NativeAgent(self.name, self.sys_prompt, model, tools_for(model, schemas, self._tool_timeout))
+
+    def is_in(self, session: Session) -> None:
+        """It runs in this session, alone or in a room; for rooms, which call it."""
         self._session = session
-        await session.start()
+        if isinstance(self.model, RealtimeModelBase):
+            self.model.used_in(session, self.id)
 
     async def handle_input(self, event: ClientEvents.EventBase | ServerEvents.EventBase) -> None:
         """What a frontend says, or the speech of another agent. Waits while the agent has no room for it.
@@ -108,49 +115,26 @@ class RealtimeAgent:
         `NotAnEvent` (a TypeError) for what is of neither family, `NotStarted` before the start and after the end,
         `InvalidEvent` for values that are not as declared.
         """
-        if not isinstance(event, ClientEvents.EventBase | ServerEvents.EventBase):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check
-            raise NotAnEvent(_instead_of(event))
+        given = checked(event)
         if self._session is None:
             raise NotStarted(f"the agent {self.name} is not started: await agent.start(queue) first")
-        if isinstance(event, ClientEvents.ClientToolResultEvent):
-            # Whoever answers a call is whoever carries it out: the toolkit, never the frontend.
-            self._session.tell_error("unknown_call", f"no call with the id {event.id!r:.80} waits for the frontend")
-            return
-        native = native_client_event(event)
-        if native is not None:
-            await self._session.say(native)
+        await self._session.take(given, self.id)
 
     async def stop(self) -> None:
         """End the agent: `AgentEndedEvent` is its last in the queue. Does nothing to one that has ended."""
         session, self._session = self._session, None
         if session is not None:
-            await session.stop()
+            await session.stop_agent(self.id)
 
     def __del__(self) -> None:
         if self._session is not None:
-            self._session.abandon()
+            self._session.abandon_agent()
 
     def queue_statistics(self) -> QueueStatistics:
         """What became of the events for the queue. Raises `NotStarted`."""
         if self._session is None:
             raise NotStarted(f"the agent {self.name} is not started: await agent.start(queue) first")
         return self._session.feed.statistics()
-
-
-def _instead_of(given: object) -> str:
-    """What to pass to `handle_input` instead of this."""
-    kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
-    match given:
-        case dict():
-            instead = "ClientEvents.from_json(…) makes one of a dict"
-        case str() | bytes():
-            instead = (
-                "a text is ClientEvents.ClientTextAppendEvent(session_id=…, text=…), a frame from a frontend "
-                "ClientEvents.from_json(json.loads(…))"
-            )
-        case _:
-            instead = "they are the classes in realtime_actors.agentscope.realtime.ClientEvents"
-    return f"handle_input takes an event, not {kind}: {instead}"
 
 
 def _server_event(event: ServerEvent, _: str) -> ServerEvents.EventBase | None:

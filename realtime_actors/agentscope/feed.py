@@ -26,6 +26,7 @@ _LOOK_AGAIN = 0.005  # s. A queue without a bound of its own tells nobody that s
 _MOST_REPLIES = 64
 
 _AUDIO = (ServerEvents.AgentResponseAudioDeltaEvent, ModelEvents.ModelResponseAudioDeltaEvent)
+_DONE = (ServerEvents.AgentResponseDoneEvent, ModelEvents.ModelResponseDoneEvent)
 _DELTAS = (
     *_AUDIO,
     ServerEvents.AgentResponseAudioTranscriptDeltaEvent,
@@ -57,6 +58,11 @@ def weight(event: Any) -> int:
     return 200 + len(delta)
 
 
+def _reply_of(event: Any) -> tuple[str, str]:
+    """The agent and the id of the reply that an event belongs to: ids of several models may be the same."""
+    return getattr(event, "agent_id", ""), event.response_id
+
+
 class Feed:
     """Puts events into an application's `asyncio.Queue`, a few ahead of the reader, in order.
 
@@ -77,17 +83,22 @@ class Feed:
         self._is_dropping = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
-        # Whether each of the agent's latest replies was cancelled. Others may share the queue, and have their own.
-        self._replies: dict[str, bool] = {}
+        # Whether each of the latest replies was cancelled. Others may share the queue, and have their own.
+        self._replies: dict[tuple[str, str], bool] = {}
 
     def statistics(self) -> QueueStatistics:
         """A snapshot of the counters."""
         return QueueStatistics(len(self._backlog), self._bytes, self._dropped, self._superseded)
 
     def offer(self, event: Event) -> None:
-        """Have the queue given this event when its turn comes. Raises `QueueOverflow`; the event waits all the same."""
-        if isinstance(event, _DELTAS):
-            if self._replies.setdefault(event.response_id, False):
+        """Have the queue given this event when its turn comes. Raises `QueueOverflow`; the event waits all the same.
+
+        The end of a reply that was cancelled takes back what is left of it.
+        """
+        if isinstance(event, _DONE) and event.metadata.get("status") == "cancelled":
+            self.supersede(_reply_of(event))
+        elif isinstance(event, _DELTAS):
+            if self._replies.setdefault(_reply_of(event), False):
                 self._superseded += 1
                 return
             while len(self._replies) > _MOST_REPLIES:
@@ -98,9 +109,9 @@ class Feed:
         if self._bytes > self.capacity:
             self._make_room()
 
-    def supersede(self, response_id: str | None = None) -> None:
-        """Take back every delta of this reply, or of all replies so far, that the application has not read."""
-        stale = set(self._replies) if response_id is None else {response_id}
+    def supersede(self, reply: tuple[str, str] | None = None) -> None:
+        """Take back every delta that the application has not read: of this agent's reply, or of all replies so far."""
+        stale = set(self._replies) if reply is None else {reply}
         self._replies.update(dict.fromkeys(stale, True))
         self._take_back(stale)
 
@@ -148,9 +159,9 @@ class Feed:
                 f"the application does not read its queue: {len(kept)} events wait, and no audio is left to drop"
             )
 
-    def _take_back(self, replies: Collection[str]) -> None:
+    def _take_back(self, replies: Collection[tuple[str, str]]) -> None:
         def is_stale(item: object) -> bool:
-            return isinstance(item, _DELTAS) and item.response_id in replies
+            return isinstance(item, _DELTAS) and _reply_of(item) in replies
 
         waiting = len(self._backlog)
         self._backlog = deque(event for event in self._backlog if not is_stale(event))

@@ -15,11 +15,12 @@ from realtime_actors.providers import GeminiRealtimeModel as NativeGemini
 from realtime_actors.providers import OpenAIRealtimeModel as NativeOpenAI
 from realtime_actors.providers import RealtimeModel
 
+from .calls import tools_of
 from .client_events import ClientEvents
 from .errors import NotStarted, NotSupported
 from .feed import BACKLOG_BYTES, QUEUE_AHEAD, Feed
 from .message import AudioBlock, ImageBlock, TextBlock, ToolResultBlock
-from .session import Session, new_id, tools_of
+from .session import AgentSession, Session, new_id
 from .translation import model_event, native_client_event
 
 __all__ = ["DashScopeRealtimeModel", "GeminiRealtimeModel", "OpenAIRealtimeModel", "RealtimeModelBase", "tools_for"]
@@ -39,7 +40,10 @@ def tools_for(model: RealtimeModel, schemas: list[dict[str, Any]] | None, timeou
 
 
 class RealtimeModelBase(ABC):
-    """A model: give it to an agent, or `connect` it by itself, `send` to it and `disconnect` it."""
+    """A model: give it to an agent, or `connect` it by itself, `send` to it and `disconnect` it.
+
+    What is sent to the model of an agent is told that agent alone; to `disconnect` it ends the agent.
+    """
 
     model_name: str
     websocket_url: str
@@ -50,6 +54,9 @@ class RealtimeModelBase(ABC):
     """The rate in Hz of the audio in its events: PCM16 little-endian mono."""
 
     _session: Session | None = None
+    _agent_id: str = ""
+    _is_agent_s: bool = False
+    """Whether it is connected for an agent, and not by itself."""
 
     @abstractmethod
     def native(self) -> RealtimeModel:
@@ -68,8 +75,15 @@ class RealtimeModelBase(ABC):
         feed = Feed(outgoing_queue, QUEUE_AHEAD, BACKLOG_BYTES)
         model = self.native()
         agent = RealtimeAgent(self.model_name, instructions, model, tools_for(model, tools, TOOL_TIMEOUT))
-        self._session = Session(new_id(), agent, feed, model_event)
-        await self._session.start()
+        agent_id = new_id()
+        self.used_in(session := AgentSession(agent_id, agent, feed, model_event), agent_id, is_agent_s=False)
+        await session.start()
+
+    def used_in(self, session: Session, agent_id: str, *, is_agent_s: bool = True) -> None:
+        """It is this agent's from now on; for agents, which call it."""
+        if self._session is not None and not self._is_agent_s:
+            self._session.abandon()
+        self._session, self._agent_id, self._is_agent_s = session, agent_id, is_agent_s
 
     async def send(self, data: AudioBlock | TextBlock | ImageBlock | ToolResultBlock) -> None:
         """Give the model something: a text asks for a reply, and the last result of a reply's calls does.
@@ -79,16 +93,16 @@ class RealtimeModelBase(ABC):
         """
         if self._session is None:
             raise NotStarted("the model is not connected: call connect() first")
-        await self._session.say(self._event(data))
+        await self._session.say(self._event(data), self._agent_id)
 
     async def disconnect(self) -> None:
         """Disconnect. `ModelSessionEndedEvent` is the last event in the queue."""
         session, self._session = self._session, None
         if session is not None:
-            await session.stop()
+            await session.stop_agent(self._agent_id)
 
     def __del__(self) -> None:
-        if self._session is not None:
+        if self._session is not None and not self._is_agent_s:
             self._session.abandon()
 
     def _event(self, data: Any) -> ClientEvent:

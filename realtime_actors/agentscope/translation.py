@@ -23,13 +23,13 @@ from realtime_actors.events import (
 )
 
 from .client_events import ClientEvents
-from .errors import InvalidEvent
+from .errors import InvalidEvent, NotAnEvent
 from .event import Event
 from .message import TextBlock
 from .model_events import ModelEvents, ModelEventType
 from .server_events import ServerEvents, ServerEventType
 
-__all__ = ["model_event", "native_client_event", "server_event"]
+__all__ = ["checked", "model_event", "native_client_event", "server_event"]
 
 
 def _classes(namespace: type, tags: type[ServerEventType | ModelEventType]) -> dict[str, Any]:
@@ -67,6 +67,24 @@ def model_event(event: ServerEvent, reason: str) -> ModelEvents.EventBase | None
                 return None
             fields: dict[str, Any] = {**msgspec.json.decode(encode_json(event)), "type": tag}
             return msgspec.convert(fields, _MODEL[tag])
+
+
+def checked(given: object) -> Event:
+    """What `handle_input` was given, if it is an event. Raises `NotAnEvent`, which says what to pass instead."""
+    if isinstance(given, ClientEvents.EventBase | ServerEvents.EventBase):
+        return given
+    kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    match given:
+        case dict():
+            instead = "ClientEvents.from_json(…) makes one of a dict"
+        case str() | bytes():
+            instead = (
+                "a text is ClientEvents.ClientTextAppendEvent(session_id=…, text=…), a frame from a frontend "
+                "ClientEvents.from_json(json.loads(…))"
+            )
+        case _:
+            instead = "they are the classes in realtime_actors.agentscope.realtime.ClientEvents"
+    raise NotAnEvent(f"handle_input takes an event, not {kind}: {instead}")
 
 
 def native_client_event(event: Event) -> ClientEvent | None:

@@ -62,7 +62,7 @@ def test_whatever_happens_order_is_kept_and_nothing_is_stale_or_lost(steps: list
             elif step == "mine":
                 queue.put_nowait(number)
             elif step == "cut":
-                feed.supersede(value)
+                feed.supersede(value and ("", value))
                 unread = [each for each in put if each not in got and each not in stale and each.type in DELTAS]
                 cut = [each for each in unread if value in (None, each.response_id)]
                 stale += cut
@@ -132,7 +132,7 @@ def test_a_queue_that_is_joined_is_not_done_too_early() -> None:
         feed.offer(control(2))
         joining = asyncio.create_task(queue.join())
         await asyncio.sleep(0)
-        feed.supersede("r1")
+        feed.supersede(("", "r1"))
         await asyncio.sleep(0)
         assert not joining.done()
         assert queue.get_nowait().code == "2"

@@ -15,7 +15,6 @@ from agentscope_kit import Provider, Q, pcm_of, runtime_threads, tags, until, wa
 import realtime_actors.agentscope.tool
 from realtime_actors import ProviderRefused
 from realtime_actors.agentscope import (
-    ChatRoom,
     InvalidEvent,
     ModelEvents,
     NotStarted,
@@ -170,10 +169,8 @@ def test_a_wrong_configuration_is_found_when_it_is_made() -> None:
     assert native.endpoint() == "wss://api.openai.com/v1/realtime?model=gpt-realtime"
 
 
-def test_rooms_and_tools_that_are_not_here_say_so() -> None:
-    """When they are made, or imported."""
-    with pytest.raises(NotSupported, match="not here yet"):
-        ChatRoom(agents=[])
+def test_tools_that_are_not_here_say_so() -> None:
+    """When they are imported."""
     with pytest.raises(ImportError, match="of your own"):
         from realtime_actors.agentscope.tool import execute_shell_command  # noqa: F401, PLC0415 # pyright: ignore
     assert not hasattr(realtime_actors.agentscope.tool, "anything_else")
