@@ -31,7 +31,7 @@ from realtime_actors.events import (
 )
 from realtime_actors.gateway import Gateway, GatewaySettings, GetStatus, InvalidSettings
 from realtime_actors.providers import OpenAIRealtimeModel
-from realtime_actors.rooms import ChatRoom, RoomSettings, UnknownRoom
+from realtime_actors.rooms import ChatRoom, FloorLimits, RoomSettings, UnknownRoom
 from realtime_actors.simulators import OpenAISimulator, Reply, Say, ScriptedBrain, buzz
 from realtime_actors.transports import MemoryTransport
 
@@ -52,7 +52,8 @@ async def open_rooms(**settings: Any) -> AsyncGenerator[Served]:
         if name != "lobby":
             raise UnknownRoom(f"There is no room {name!r}: there is 'lobby'.")
         agents = [agent("Alice", "Good morning!", "So I said."), agent("Bob", "Hello from me.")]
-        return ChatRoom(agents, settings=RoomSettings(most_people=2, linger=0.2))
+        limits = FloorLimits(agent_turns=2)
+        return ChatRoom(agents, limits=limits, settings=RoomSettings(most_people=2, linger=0.2))
 
     settings = {"port": 0, "ping_interval": None, "close_timeout": 0.5, **settings}
     async with open_runtime() as runtime:
@@ -166,8 +167,9 @@ async def test_the_room_ends_when_nobody_is_there_and_opens_again() -> None:
                     await trio.sleep(0.01)
 
 
-async def test_a_gateway_for_both() -> None:
+async def test_a_gateway_is_for_agents_or_for_rooms() -> None:
     async with open_runtime() as runtime:
-        for given in ({}, {"agent": lambda _: agent("Alice"), "room": lambda _: ChatRoom([])}):
+        both = Gateway(lambda _: agent("Alice"), room=lambda _: ChatRoom([]))
+        for gateway in (Gateway(), both):
             with pytest.raises(InvalidSettings, match="agents or rooms"):
-                await runtime.spawn(Gateway(**given), name="gateway")
+                await runtime.spawn(gateway, name="gateway")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from gateway_client import open_gateway
@@ -68,7 +70,9 @@ async def test_the_same_user_twice() -> None:
 @pytest.mark.parametrize("is_authenticated", [False, True])
 async def test_a_session_that_is_not_shared(is_authenticated: bool) -> None:
     """Where it is known who users are, nobody joins a stranger's session by its id, unless that is wished."""
-    settings = {"authenticate": whoever_the_path_says} if is_authenticated else {"shared_sessions": False}
+    settings: dict[str, Any] = (
+        {"authenticate": whoever_the_path_says} if is_authenticated else {"shared_sessions": False}
+    )
     async with (
         open_gateway(**settings) as served,
         served.connect("a", user_id="ann") as ann,
