@@ -88,7 +88,12 @@ class AudioIn:
     # -- what the model hears
 
     def told(self, event: InputEvent) -> list[Effect]:
-        """What the model says of the user's speech. When it begins, what was being said is over."""
+        """What the model says of the user's speech. When it begins, what was being said is over.
+
+        Where turns are ended by hand, some providers say when they have heard one: nobody stops a reply for that.
+        """
+        if isinstance(self.model.turn_detection, Manual) and isinstance(event, ModelInputStarted | ModelInputDone):
+            return []
         effects: list[Effect] = [Emit(agent_event(event, self.turns.agent_id, self.turns.agent_name))]
         if isinstance(event, ModelInputStarted):
             return [*self.turns.heard_speech(self.model.interrupts), *effects]

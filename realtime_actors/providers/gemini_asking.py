@@ -25,7 +25,7 @@ from realtime_actors.events import (
 from .calls import forget_oldest
 from .json_wire import Decoded, Message, dump
 
-__all__ = ["ACTIVITY_START", "Asking", "Say", "refused"]
+__all__ = ["ACTIVITY_START", "TOOL_RESPONSE", "Asking", "Say", "refused"]
 
 # What is held and remembered at most. An agent that asks for replies stays far below.
 MOST_HELD = 256
@@ -34,6 +34,8 @@ Say = AppendAudio | AppendText | AppendImage | AppendToolResult | CommitAudio | 
 """What a client says to the model."""
 
 ACTIVITY_START = '{"realtimeInput":{"activityStart":{}}}'
+TOOL_RESPONSE = '{"toolResponse"'
+"""With which results of calls begin."""
 _ACTIVITY_END = '{"realtimeInput":{"activityEnd":{}}}'
 
 

@@ -47,7 +47,7 @@ from realtime_actors.events import (
 )
 
 from .calls import forget_oldest
-from .gemini_asking import ACTIVITY_START, Asking, refused
+from .gemini_asking import ACTIVITY_START, TOOL_RESPONSE, Asking, refused
 from .gemini_hearing import Hearing
 from .gemini_history import turns_of
 from .gemini_reply import Reply, ending
@@ -161,7 +161,8 @@ class GeminiProtocol(JSONProtocol):
         if frames and isinstance(command, CreateResponse):
             self._asked = self._unsaved = True
             # Results make the model reply, which the text behind them interrupts.
-            self._pushed = self._reply is not None or self._stale or len(frames) > 1
+            interrupts_itself = len(frames) > 1 and str(frames[0]).startswith(TOOL_RESPONSE)
+            self._pushed = self._reply is not None or self._stale or interrupts_itself
         return frames
 
     def patience(self, command: ModelCommand) -> float | None:

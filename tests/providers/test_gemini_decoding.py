@@ -351,6 +351,14 @@ class TestReplies:
         protocol = protocol_of(turn_detection=Manual())
         assert kinds(decode(protocol, SPEECH, INTERRUPTED, COMPLETE))[2:] == ["ResponseAudioDone", "ResponseDone"]
 
+    def test_a_manual_turn_that_comes_before_the_reply_to_a_text_ends_that_reply(self) -> None:
+        """It was taken for an interruption of what was before, and the text's reply awaited for ever."""
+        protocol = protocol_of(turn_detection=Manual())
+        ask(protocol)
+        protocol.encode(AppendAudio(bytes(320)))
+        said = decode(protocol, INTERRUPTED, COMPLETE)
+        assert kinds(said) == ["ItemAdded", "ResponseCreated", "ResponseDone"]
+
 
 class TestCancel:
     def test_the_rest_of_the_turn_is_passed_over(self, protocol: GeminiProtocol) -> None:
