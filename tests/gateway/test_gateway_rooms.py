@@ -126,7 +126,7 @@ async def test_somebody_is_away_for_a_while() -> None:
                 elif isinstance(event, AgentResponseDone):
                     done.append(event.agent_name)
             assert done == ["Alice", "Bob", "Alice"]
-            assert len({delta.response_id for delta in deltas}) == 3
+            assert len({(delta.agent_name, delta.response_id) for delta in deltas}) == 3
             assert [line.text for line in event.lines] == ["Hello?", "Good morning!", "Hello from me.", "So I said."]
         back = await ben.until(RoomParticipantUpdated)
         assert back.participant.status == "here"
