@@ -519,9 +519,7 @@ class ChatRoom(SpeakingRoom):
         match event:
             case ClientTextAppend(text=text):
                 if text.strip():
-                    line = RoomLine(self._new_line(), person.id, person.name, "person", text)
-                    self._write_down(line, was_heard=False)
-                    self._apply(self._floor.person_wrote(person.id, text, now))
+                    self._wrote(person, text)
             case ClientAudioCommit():
                 self._end_turn(person)
             case ClientResponseCreate():
@@ -543,6 +541,13 @@ class ChatRoom(SpeakingRoom):
                 self.leave(Leave(person.id))
             case ClientSessionCreate() | _:
                 self._tell_person(person, self._state(person.id))
+
+    def _wrote(self, person: Person, text: str) -> None:
+        self._write_down(RoomLine(self._new_line(), person.id, person.name, "person", text), was_heard=False)
+        if self._members and not any(member.takes_text for member in self._members.values()):
+            self._complain(person, "unsupported", "no agent in the room takes text: speak to them instead")
+        else:
+            self._apply(self._floor.person_wrote(person.id, text, trio.current_time()))
 
     def _show(self, person: Person, event: ClientImageAppend) -> None:
         sees = [each for each in self._members.values() if each.is_here and each.settings.model.capabilities.images]
