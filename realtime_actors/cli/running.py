@@ -35,6 +35,8 @@ class Stopping:
     within: float
     """Seconds that conversations have."""
     asked: trio.Event = attrs.field(factory=trio.Event)
+    is_told: bool = False
+    """Whether another process says so, and this one need not."""
     at_once: Callable[[], None] = attrs.field(default=lambda: None)
     """Called in a signal handler before a second Ctrl-C ends the process."""
 
@@ -82,7 +84,7 @@ async def _until_stopped(
                 trio.lowlevel.spawn_system_task(_remind, _REMIND_AFTER)
                 scope.cancel()
                 return
-            if stopping.within:
+            if stopping.within and not stopping.is_told:
                 words = f"Conversations have {stopping.within:g} s to end; Ctrl-C again ends them at once."
                 click.echo(words, err=True)
             trio.lowlevel.spawn_system_task(_remind, stopping.within + _REMIND_AFTER)

@@ -309,7 +309,8 @@ class Gateway(Actor):
                 # What was said last still goes out, unless the frontend does not read.
                 session.outgoing.close()
                 socket.writing.deadline = trio.current_time() + self.settings.close_timeout
-        await socket.websocket.aclose(socket.code, socket.reason)
+        with trio.CancelScope(shield=True):  # bounded; a close that is cancelled would be none
+            await socket.websocket.aclose(socket.code, socket.reason)
 
     def _session(
         self, admission: Admission, socket: FrontendSocket, close_slow: Callable[[], None]

@@ -28,7 +28,7 @@ def launch(
 
     `load` imports it, which a process that only watches over workers does without.
     """
-    stopping = Stopping(drain)
+    stopping = Stopping(drain, is_told=worker is not None)
     if worker is not None:
         place = Place.of(worker)
         run(partial(load(), stopping=stopping, place=place), verbose=verbose, stopping=stopping, label=place.label)

@@ -108,10 +108,11 @@ class Supervisor:
                 )
                 return
             log.warning(
-                "worker %d %s: it is started again in %.1f s. Its conversations are lost, no others are touched",
+                "worker %d %s: it is started again in %.1f s%s",
                 worker.number,
                 _how(code),
                 decided.delay,
+                "; its conversations are lost, no others are touched" if code else "",
             )
             with trio.move_on_after(decided.delay):
                 await asked.wait()
