@@ -40,7 +40,7 @@ MODEL = OpenAIRealtimeModel(api_key="any", url="ws://memory/v1/realtime")
 
 def agent(name: str, *says: str, **options: Any) -> RealtimeAgent:
     brain = ScriptedBrain(replies=[Reply([Say(text)]) for text in says], ms_per_character=2)
-    simulator = OpenAISimulator(brain=brain, speed=20, seed=1, **options)
+    simulator = OpenAISimulator(brain=brain, speed=20, seed=len(name), **options)
     return RealtimeAgent(name, "Be brief.", MODEL, transport=MemoryTransport(simulator.respond))
 
 
