@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from .alone import ROUND, alone
 from .benchmark import Benchmark, Contestant, Failed, Target, ThrownOut, Values
 from .statistics import Spread, ratios, spread
 
@@ -127,7 +128,8 @@ def _play_one(
 ) -> Values | None:
     for _ in range(_ATTEMPTS):
         try:
-            return contestant.play(quick)
+            with alone(ROUND):
+                return contestant.play(quick)
         except ThrownOut as error:
             thrown_out.append(f"{contestant.name}, round {number}: {error}")
         except Failed as error:

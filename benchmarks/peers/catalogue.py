@@ -9,10 +9,11 @@ from pathlib import Path
 import attrs
 
 from benchmarks.benchmark import Benchmark, Contestant, Failed, Values
+from benchmarks.provider_path import interruption, to_frontend
 from benchmarks.provider_path.capacity import MOST_MS, Search
 from benchmarks.provider_path.load import Kind, load_of, sessions_in_words
 from benchmarks.provider_path.processes import Driver
-from benchmarks.provider_path.trial import trial
+from benchmarks.provider_path.trial import relay_trial, trial
 
 from .environments import Environment
 from .trials import consumption_trial, interruption_trial, weight_trial
@@ -25,6 +26,7 @@ AGENTSCOPE_1, OPENAI_AGENTS = "AgentScope 1.0.21", "OpenAI Agents 0.24.0"
 _SIZES, _QUICK_SIZE = (100, 200), 100
 _FLOODS = (1, 20)
 _SPEAKERS = 20
+_FRONTENDS = 100
 _WEIGHED, _QUICK_WEIGHED = 100, 50
 
 
@@ -75,6 +77,11 @@ _FLOORS = (
 _HOSTED_FLOORS = ((FLOOR, "floor_socket"), ("bare trio-websocket", "floor_trio_websocket"))
 """Those that do what `benchmarks.peers.application` asks for."""
 
+_RELAY_FLOORS = ((FLOOR, "bare_socket", "plain"), ("bare trio-websocket", "bare_trio_websocket", "json"))
+_WITH_A_GATEWAY = (AGENTSCOPE_1,)
+_OF_OURS = ("frontends on one agent", "interruption in passes · 100 others stream")
+"""Benchmarks without peers, which have a part in the goals."""
+
 Play = Callable[[Driver | str, bool], Values]
 
 
@@ -88,7 +95,9 @@ def benchmarks(directory: Path, tell: Callable[[str], None], peers: Sequence[Pee
         _interruption(them),
         _consumption(them),
         _weight(them),
+        *(_relay(kind, them) for kind in ("stream", "flood")),
         _capacity(them),
+        *(each for each in to_frontend.benchmarks() + interruption.benchmarks() if each.label in _OF_OURS),
     ]
 
 
@@ -210,6 +219,31 @@ def _weight(them: Them) -> Benchmark:
         contestants=_hosted(
             lambda driver, quick: weight_trial(driver, _QUICK_WEIGHED if quick else _WEIGHED), True, them
         ),
+        quick_rounds=1,
+    )
+
+
+def _relay(kind: Kind, them: Them) -> Benchmark:
+    sessions = _FRONTENDS if kind == "stream" else _FLOODS[-1]
+
+    def contestant(name: str, driver: Driver | str, framing: str) -> Contestant:
+        def play(quick: bool) -> Values:
+            return relay_trial(load_of(kind, sessions, quick=quick), driver, framing)
+
+        return Contestant(name, play, ours=name == OURS)
+
+    return Benchmark(
+        group="peers",
+        name="provider to frontend" if kind == "stream" else "flood to frontends",
+        case=sessions_in_words(sessions),
+        about="A delta from the provider's socket to the frontend's, JSON to JSON; the peer's under FastAPI and uvicorn.",
+        measures={"cpu": "µs", "p99": "ms"} if kind == "stream" else {"cpu": "µs"},
+        baseline=FLOOR,
+        contestants=[
+            contestant(OURS, "agents", "json"),
+            *(contestant(*each) for each in _RELAY_FLOORS),
+            *(contestant(peer.name, driver, "json") for peer, driver in them if peer.name in _WITH_A_GATEWAY),
+        ],
         quick_rounds=1,
     )
 

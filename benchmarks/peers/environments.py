@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 
+from benchmarks.alone import alone
 from benchmarks.benchmark import Failed
 
 __all__ = ["DRIVING", "Environment", "default_directory"]
@@ -56,7 +56,7 @@ class Environment:
         python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
         wanted = "\n".join((*self.requirements, *(f"but {each}" for each in self.but_for), *DRIVING)) + "\n"
         directory.mkdir(parents=True, exist_ok=True)
-        with _alone(directory / f"{self.name}.lock"):
+        with alone(directory / f"{self.name}.lock"):
             complete = place / "complete.txt"
             if not complete.exists() or complete.read_text(encoding="utf-8") != wanted:
                 tell(f"installing {', '.join(self.requirements)} into {place}")
@@ -71,19 +71,6 @@ class Environment:
                 _run(*pip, *requirements, *DRIVING)
                 complete.write_text(wanted, encoding="utf-8")
         return str(python)
-
-
-@contextmanager
-def _alone(lock: Path) -> Generator[None]:
-    """Only one process at a time, where the system has such locks."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        yield
-        return
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _run(*command: str) -> str:

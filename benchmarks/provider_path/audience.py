@@ -156,8 +156,20 @@ class Audience:
                 f"GET /ws/ann/{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 f"{protocol}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
             )
+            self._take_answer(frontend)
             self._say(frontend, {"type": "client_session_create", "config": {}})
         return frontend
+
+    def _take_answer(self, frontend: _Frontend) -> None:
+        """That to the handshake: as of any client, nothing is said before it has come. Some servers lose it."""
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = frontend.socket.recv(_READ)
+            if not data:
+                raise ConnectionError("the gateway hung up: see what it said on stderr")
+            head += data
+        for payload in frontend.incoming.feed(head):
+            frontend.ready |= b"agent_ready" in payload
 
     def _say(self, frontend: _Frontend, event: dict[str, object]) -> None:
         match self._framing:

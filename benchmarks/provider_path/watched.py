@@ -21,11 +21,13 @@ class Watched:
         return Path("/proc") / str(self.process)
 
     def spent(self) -> tuple[float, float]:
-        """The CPU time of the process so far, and how long it waited for a CPU, in ns."""
+        """The CPU time of the process so far, and how long its main thread waited for a CPU, in ns."""
         spent = waited = 0.0
         for task in (self._where / "task").iterdir():
-            on_cpu, on_queue, _ = (task / "schedstat").read_text().split()
-            spent, waited = spent + int(on_cpu), waited + int(on_queue)
+            on_cpu, on_queue, _ = map(int, (task / "schedstat").read_text().split())
+            spent += on_cpu
+            if task.name == str(self.process):
+                waited = float(on_queue)
         return spent, waited
 
     def resident_kb(self) -> float:

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pybase64
+import uvicorn
 from agentscope.agent import RealtimeAgent
 from agentscope.realtime import ClientEvents, OpenAIRealtimeModel, ServerEvents
+from fastapi import FastAPI, WebSocket
 
 from benchmarks.peers.application import Application, Host, StartSoon
 
@@ -25,13 +28,17 @@ def friday(port: int) -> RealtimeAgent:
     return RealtimeAgent(name="Friday", sys_prompt="You are friendly.", model=model)
 
 
+async def _ask(agent: RealtimeAgent) -> None:
+    # It has no way to ask for a reply: its agent takes no notice of the client event for that.
+    await agent.model._websocket.send('{"type":"response.create"}')
+
+
 @attrs.frozen
 class _Session:
     agent: RealtimeAgent
 
     async def ask(self) -> None:
-        # It has no way to ask for a reply: its agent takes no notice of the client event for that.
-        await self.agent.model._websocket.send('{"type":"response.create"}')
+        await _ask(self.agent)
 
     async def append(self, pcm: bytes) -> None:
         audio = pybase64.b64encode_as_string(pcm)
@@ -59,3 +66,41 @@ async def open_session(port: int, application: Application, start_soon: StartSoo
 
 _host = Host(open_session)
 listen, speak, interrupt, consume, stay = _host.listen, _host.speak, _host.interrupt, _host.consume, _host.stay
+
+
+def relay(port: int, listening: Callable[[int], None]) -> None:
+    """Its agents under FastAPI and uvicorn: an endpoint that reads client events, a task that sends the queue's."""
+    app = FastAPI()
+
+    @app.websocket("/ws/{user_id}/{session_id}")
+    async def endpoint(websocket: WebSocket, user_id: str, session_id: str) -> None:
+        await websocket.accept()
+        agent, queue = friday(port), asyncio.Queue()
+        sending = asyncio.create_task(_send_on(websocket, queue))
+        async for said in websocket.iter_json():
+            event = ClientEvents.from_json(said)
+            if isinstance(event, ClientEvents.ClientSessionCreateEvent):
+                await agent.start(queue)
+            elif isinstance(event, ClientEvents.ClientResponseCreateEvent):
+                await _ask(agent)
+            else:
+                await agent.handle_input(event)
+        sending.cancel()
+        await agent.stop()
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+
+    async def main() -> None:
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 - it has no event for that
+            await asyncio.sleep(0.01)
+        listening(server.servers[0].sockets[0].getsockname()[1])
+        await serving
+
+    asyncio.run(main())
+
+
+async def _send_on(websocket: WebSocket, queue: asyncio.Queue[Any]) -> None:
+    while True:
+        event = await queue.get()
+        await websocket.send_json(event.model_dump())
