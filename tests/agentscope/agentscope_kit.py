@@ -16,12 +16,16 @@ import trio
 
 from realtime_actors.agentscope import (
     AnyToolkit,
+    ChatRoom,
     ClientEvents,
     Event,
     ModelEvents,
     OpenAIRealtimeModel,
     RealtimeAgent,
     ServerEvents,
+    TextBlock,
+    Toolkit,
+    ToolResponse,
 )
 from realtime_actors.simulators import Reply, ScriptedBrain
 from realtime_actors.simulators.openai import OpenAISimulator
@@ -88,16 +92,34 @@ AGENT_DELTAS = (
 )
 
 
-def agent_for(provider: Provider, toolkit: AnyToolkit | None = None, **options: Any) -> RealtimeAgent:
+def agent_for(
+    provider: Provider, toolkit: AnyToolkit | None = None, *, name: str = "Friday", key: str = "sk-test", **options: Any
+) -> RealtimeAgent:
     """An agent made as AgentScope's are, whose model is the simulator's."""
-    model = OpenAIRealtimeModel("gpt-realtime", "sk-test")
+    model = OpenAIRealtimeModel("gpt-realtime", key)
     model.websocket_url = provider.url
-    return RealtimeAgent("Friday", "Be brief.", model, toolkit, **options)
+    return RealtimeAgent(name, "Be brief.", model, toolkit, **options)
+
+
+async def get_weather(city: str) -> ToolResponse:
+    """The weather.
+
+    Args:
+        city (str): Where.
+    """
+    return ToolResponse(content=[TextBlock(type="text", text=f"Sunny in {city}.")])
+
+
+def weather_toolkit() -> Toolkit:
+    """One that has `get_weather`."""
+    toolkit = Toolkit()
+    toolkit.register_tool_function(get_weather)
+    return toolkit
 
 
 @asynccontextmanager
-async def running(agent: RealtimeAgent) -> AsyncGenerator[Q]:
-    """The queue of an agent that is started, and stopped in the end."""
+async def running(agent: RealtimeAgent | ChatRoom) -> AsyncGenerator[Q]:
+    """The queue of an agent or a room that is started, and stopped in the end."""
     queue: Q = asyncio.Queue()
     await agent.start(queue)
     try:
@@ -128,7 +150,7 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.002)
 
 
-async def say(agent: RealtimeAgent, text: str) -> None:
+async def say(agent: RealtimeAgent | ChatRoom, text: str) -> None:
     """As a frontend does that has a line to type in."""
     await agent.handle_input(ClientEvents.ClientTextAppendEvent(session_id="s1", text=text))
 

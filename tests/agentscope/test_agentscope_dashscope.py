@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from agentscope_kit import Provider, Q, pcm_of, running, serving, tags, until
+from agentscope_kit import Provider, Q, pcm_of, running, serving, tags, until, weather_toolkit
 
 from realtime_actors.agentscope import (
     ClientEvents,
@@ -16,9 +16,6 @@ from realtime_actors.agentscope import (
     ModelEvents,
     RealtimeAgent,
     ServerEvents,
-    TextBlock,
-    Toolkit,
-    ToolResponse,
 )
 from realtime_actors.providers import InvalidModel
 from realtime_actors.simulators import Call, DashScopeSimulator, Reply, Say, ScriptedBrain, buzz
@@ -41,21 +38,6 @@ def model_for(provider: Provider, name: str = OLDER) -> DashScopeRealtimeModel:
     model = DashScopeRealtimeModel(model_name=name, api_key="sk-test")
     model.websocket_url = f"{provider.simulator.url}?model={name}"
     return model
-
-
-async def get_weather(city: str) -> ToolResponse:
-    """The weather.
-
-    Args:
-        city (str): Where.
-    """
-    return ToolResponse(content=[TextBlock(type="text", text=f"Sunny in {city}.")])
-
-
-def toolkit() -> Toolkit:
-    kit = Toolkit()
-    kit.register_tool_function(get_weather)
-    return kit
 
 
 def test_an_agent_hears_and_speaks(dashscope: Provider) -> None:
@@ -94,7 +76,7 @@ def test_a_toolkit_is_left_out_where_the_model_calls_no_tools(
     """As there, but not in silence."""
 
     async def main() -> None:
-        async with running(RealtimeAgent("Friday", "Be brief.", model_for(dashscope), toolkit())):
+        async with running(RealtimeAgent("Friday", "Be brief.", model_for(dashscope), weather_toolkit())):
             pass
 
     asyncio.run(main())
@@ -110,7 +92,7 @@ def test_newer_models_call_tools(dashscope: Provider) -> None:
     async def main() -> None:
         model = model_for(dashscope, NEWER)
         assert model.support_tools
-        agent = RealtimeAgent("Friday", "Be brief.", model, toolkit())
+        agent = RealtimeAgent("Friday", "Be brief.", model, weather_toolkit())
         async with running(agent) as queue:
             await agent.handle_input(ClientEvents.ClientTextAppendEvent(session_id="s1", text="The weather?"))
             events = await until(queue, ServerEvents.AgentResponseDoneEvent, 2)
@@ -125,7 +107,7 @@ def test_a_model_by_itself(dashscope: Provider) -> None:
 
     async def main() -> None:
         model, queue = model_for(dashscope), Q()
-        await model.connect(queue, "Be brief.", toolkit().get_json_schemas())
+        await model.connect(queue, "Be brief.", weather_toolkit().get_json_schemas())
         png: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
         await model.send(png)
         error = (await until(queue, ModelEvents.ModelErrorEvent))[-1]

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from agentscope_kit import Provider, Q, pcm_of, running, say, serving, tags, until, waiting
+from agentscope_kit import Provider, Q, pcm_of, running, say, serving, tags, until, waiting, weather_toolkit
 
 from realtime_actors import ProviderRefused
 from realtime_actors.agentscope import (
@@ -18,8 +18,6 @@ from realtime_actors.agentscope import (
     RealtimeAgent,
     ServerEvents,
     TextBlock,
-    Toolkit,
-    ToolResponse,
 )
 from realtime_actors.providers import InvalidModel
 from realtime_actors.simulators import Call, Endless, GeminiSimulator, Reply, Say, ScriptedBrain, buzz
@@ -43,21 +41,6 @@ def model_for(provider: Provider, name: str = NEWER, key: str = "AIza-test") -> 
     model = GeminiRealtimeModel(model_name=name, api_key=key)
     model.websocket_url = provider.simulator.url.replace("v1beta", "v1alpha")
     return model
-
-
-async def get_weather(city: str) -> ToolResponse:
-    """The weather.
-
-    Args:
-        city (str): Where.
-    """
-    return ToolResponse(content=[TextBlock(type="text", text=f"Sunny in {city}.")])
-
-
-def toolkit() -> Toolkit:
-    kit = Toolkit()
-    kit.register_tool_function(get_weather)
-    return kit
 
 
 def test_an_agent_hears_and_speaks(gemini: Provider) -> None:
@@ -91,7 +74,7 @@ def test_an_agent_answers_text_and_calls_two_tools_at_once(gemini: Provider, nam
     )
 
     async def main() -> None:
-        agent = RealtimeAgent("Friday", "Be brief.", model_for(gemini, name), toolkit())
+        agent = RealtimeAgent("Friday", "Be brief.", model_for(gemini, name), weather_toolkit())
         async with running(agent) as queue:
             await say(agent, "Hi")
             await until(queue, ServerEvents.AgentResponseDoneEvent)
@@ -137,7 +120,7 @@ def test_a_model_by_itself(gemini: Provider) -> None:
 
     async def main() -> None:
         model, queue = model_for(gemini), Q()
-        await model.connect(queue, "Be brief.", toolkit().get_json_schemas())
+        await model.connect(queue, "Be brief.", weather_toolkit().get_json_schemas())
         await model.send(JPEG)
         await model.send({"type": "audio", "source": {"type": "base64", "media_type": "audio/pcm", "data": SPEECH}})
         events = await until(queue, ModelEvents.ModelResponseDoneEvent)
