@@ -162,13 +162,18 @@ async def test_who_does_not_say_what_he_wants_is_cut(autojump_clock: MockClock, 
         assert door.placed == []
 
 
-async def test_the_oldest_of_many_who_are_silent_is_cut(autojump_clock: MockClock) -> None:
+async def test_the_oldest_of_many_who_are_silent_is_cut(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     async with open_door() as door:
         silent = [await door.connect() for _ in range(130)]
         began = trio.current_time()
         assert await ended(silent[0])
         assert await ended(silent[1])
         assert trio.current_time() - began < 5
+        assert [record.message for record in caplog.records] == [
+            "too many connections at once that no worker has yet: 1 were cut so far"
+        ]
         await silent[129].send_all(b"GET / HTTP/1.1\r\n")
         await door.until(1)
         for stream in silent:

@@ -19,6 +19,8 @@ _SILENT = 128
 """Connections at a time that have not said what they want; for one more, the oldest of them is cut."""
 _WAITING = 512
 """Connections at a time that wait for a worker to start; one more is cut."""
+_WARN_AGAIN = 60.0
+"""Seconds."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 """Seconds between looks at a first line that comes in pieces: twice as long each time."""
 
@@ -32,6 +34,8 @@ class Door:
     """Gives a worker (None: any) a connection, by its file descriptor, as soon as it can take it."""
     _silent: dict[trio.CancelScope, None] = attrs.field(init=False, factory=dict[trio.CancelScope, None])
     _waiting: int = attrs.field(init=False, default=0)
+    _cut: int = attrs.field(init=False, default=0)
+    _last_warning: float = attrs.field(init=False, default=float("-inf"))
 
     async def serve(
         self,
@@ -46,7 +50,7 @@ class Door:
         with trio.move_on_after(_TIMEOUT) as scope:
             try:
                 target = await self._ask(stream.socket, scope)
-                if target is not None and self._waiting < _WAITING:
+                if target is not None:
                     await self._pass_on(worker_for(target, self.workers), stream.socket)
             except OSError as error:
                 log.debug("a client hung up: %r", error)
@@ -61,6 +65,7 @@ class Door:
             oldest = next(iter(self._silent))
             del self._silent[oldest]
             oldest.cancel()
+            self._count_cut()
         self._silent[scope] = None
         try:
             return await _look(connection)
@@ -68,11 +73,21 @@ class Door:
             self._silent.pop(scope, None)
 
     async def _pass_on(self, worker: int | None, connection: trio.socket.SocketType) -> None:
+        if self._waiting >= _WAITING:
+            self._count_cut()
+            return
         self._waiting += 1
         try:
             await self.pass_on(worker, connection.fileno())
         finally:
             self._waiting -= 1
+
+    def _count_cut(self) -> None:
+        self._cut += 1
+        now = trio.current_time()
+        if now >= self._last_warning + _WARN_AGAIN:
+            self._last_warning = now
+            log.warning("too many connections at once that no worker has yet: %d were cut so far", self._cut)
 
 
 async def _look(connection: trio.socket.SocketType) -> str | None:
