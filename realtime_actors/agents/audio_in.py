@@ -32,6 +32,9 @@ DEFAULT_SILENCE_MS = 800
 SEMANTIC_SILENCE_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000, None: 4000}
 """The longest silence for which semantic turn detection waits, by its eagerness (OpenAI's documentation, 2026)."""
 
+_DESERTED = 20
+"""Looks in a row at which no audio has come: the microphone was switched off in the middle of a word."""
+
 
 @attrs.frozen
 class WordsLate:
@@ -50,6 +53,15 @@ class AudioIn:
     is_unanswered: bool = attrs.field(init=False, default=False)
     """Whether audio has come since the last reply began."""
     _resampler: Resampler | None = attrs.field(init=False, default=None)
+    _has_come: bool = attrs.field(init=False, default=False)
+    """Whether audio has come since the last look."""
+    _empty_looks: int = attrs.field(init=False, default=0)
+
+    def is_deserted(self) -> bool:
+        """To be asked twice a second: whether nothing has come for 10 s, so that what was begun will not be ended."""
+        self._empty_looks = 0 if self._has_come else self._empty_looks + 1
+        self._has_come = False
+        return self._empty_looks >= _DESERTED
 
     @property
     def is_quiet(self) -> bool:
@@ -65,7 +77,7 @@ class AudioIn:
     def append(self, event: ClientAudioAppend) -> list[Effect]:
         """Audio comes. Raises `AudioError` or `DecodeError`: then nothing of it is taken."""
         audio = self._convert(event)
-        self.is_unanswered = True
+        self.is_unanswered = self._has_come = True
         return self._hear(audio) if audio else []
 
     def flush(self) -> list[Effect]:

@@ -85,7 +85,10 @@ class ConnectedAgent(ChangingAgent):
     def check_quiet(self, _: CheckQuiet) -> None:
         """Move on to a new session, if this one is about to end and nobody is speaking."""
         expiring = self._link.expiring
-        if not self._link.may_leave(self._turns.is_quiet and self._audio_in.is_quiet):
+        is_deserted = self._audio_in.is_deserted()
+        if is_deserted:
+            self._apply(self._turns.deserted())
+        if not self._link.may_leave(self._turns.is_quiet and (self._audio_in.is_quiet or is_deserted)):
             return
         if self._changing is not None and self._changing.model is not None:
             self._replace()

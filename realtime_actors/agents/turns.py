@@ -297,6 +297,10 @@ class Turns:
         self._expected = replies_itself
         return [] if replies_itself else self._create_if_due()
 
+    def deserted(self) -> list[Effect]:
+        """Nothing comes of the user any more: who was speaking has stopped, though nobody has heard the silence."""
+        return self.heard_silence(False) if self._speaking else []
+
     def failed(self, notice: RequestFailed) -> list[Effect]:
         """The provider refused a request. What is only a race between its turns and ours is no error."""
         asked: dict[str, None] = {}

@@ -7,13 +7,14 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from agents_kit import MODEL, Talk, of, talking
+from agents_kit import MODEL, VAD, Talk, of, talking
 from trio.testing import MockClock
 
 from realtime_actors.agents import (
     Change,
     ChangeRefused,
     Handoff,
+    LocalVAD,
     RealtimeAgent,
     Reconfigure,
     generate_reply,
@@ -21,10 +22,16 @@ from realtime_actors.agents import (
     reconfigure,
     tool,
 )
-from realtime_actors.events import AgentError, AgentResponseDone, ClientSessionCreate, ServerSessionUpdated
+from realtime_actors.events import (
+    AgentError,
+    AgentInputStarted,
+    AgentResponseDone,
+    ClientSessionCreate,
+    ServerSessionUpdated,
+)
 from realtime_actors.providers import Manual, ProviderRefused
 from realtime_actors.simulators.brain import Call, Endless, Say, Stall
-from realtime_actors.simulators.scripted import Reply
+from realtime_actors.simulators.scripted import Reply, buzz
 from realtime_actors.testing import Failures
 
 
@@ -194,3 +201,18 @@ async def test_a_change_that_waits_comes_about_after_a_lost_connection(autojump_
             await change
         assert session(talk)["audio"]["output"]["voice"] == "cedar"
         assert (await (await generate_reply(talk.agent, "And now?"))).text == "Fine."
+
+
+@pytest.mark.parametrize("hearing", [None, LocalVAD()], ids=["the provider hears", "the agent hears"])
+async def test_a_microphone_that_is_switched_off_in_the_middle_of_a_word_holds_up_no_change(
+    hearing: LocalVAD | None, autojump_clock: MockClock
+) -> None:
+    async with talking([Say("Fine.")], model=VAD, turn_detection=hearing) as talk:
+        await talk.speak(buzz(700, 24000), 24000)
+        await talk.until(AgentInputStarted)
+        change: Change = await talk.agent.ask(Reconfigure(voice="cedar"), timeout=1)
+        await trio.sleep(5)
+        assert not change.is_over
+        with trio.fail_after(10):
+            await change
+        assert session(talk)["audio"]["output"]["voice"] == "cedar"
