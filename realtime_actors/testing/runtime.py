@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
@@ -161,7 +162,8 @@ def run_virtual(
     Trio's `MockClock`: nothing in it may wait for threads, processes or other machines, for which it would not wait.
 
     Trio runs tasks that are ready at the same time in an order of chance. With a `seed`, this order, and what `random`
-    gives, are the same every time: what happens then happens again.
+    gives, are the same every time: what happens then happens again. Python's collector of garbage is off until the end,
+    since what it does wakes tasks, at moments that depend on what the process did before.
     """
 
     async def main() -> R:
@@ -181,9 +183,14 @@ def _seeded(seed: int | str) -> Generator[None]:
     scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
     scheduler._r.seed(seed)
     random.seed(seed)
+    collects = gc.isenabled()
+    gc.collect()  # what is garbage by now, asynchronous generators that Trio would end among it
+    gc.disable()
     try:
         yield
     finally:
+        if collects:
+            gc.enable()
         scheduler._ALLOW_DETERMINISTIC_SCHEDULING = before[0]
         scheduler._r.setstate(before[1])
         random.setstate(before[2])
