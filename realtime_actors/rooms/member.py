@@ -211,7 +211,7 @@ class Member:
 
         As the agent itself remembers them: by how much of the sound was played.
         """
-        speaks = self.settings.model.speaks
+        speaks = self.settings.model.speaks and self.outcome != "completed"
         played = {each.item: each for each in cut}
         texts: list[str] = []
         for item_id, item in self._items.items():

@@ -55,6 +55,11 @@ class Microphone:
         self._hearing = Hearing(self.settings, ROOM_RATE)
 
     @property
+    def dropped_ms(self) -> float:
+        """How much of turns was too long to wait, in ms."""
+        return self.voice.statistics().dropped_ms
+
+    @property
     def is_audible(self) -> bool:
         """Whether there is something to be heard, or about to be."""
         return bool(self.is_speaking or self.voice.buffered_ms or self.open.buffered_ms)

@@ -496,12 +496,17 @@ class ChatRoom(SpeakingRoom):
 
     def _heard(self, person: Person, event: ClientAudioAppend) -> None:
         microphone = self._sound.microphones[person.id]
+        dropped_ms = microphone.dropped_ms
         try:
             turns = microphone.hear(event, self._sound.is_playing)
         except (AudioError, DecodeError, RoomsError) as error:
             self._complain(person, "invalid_audio", str(error), often=True)
             return
         person.heard_at = trio.current_time()  # audio that is refused does not keep a turn open
+        dropped_ms = microphone.dropped_ms - dropped_ms
+        if dropped_ms:
+            problem = f"{dropped_ms / 1000:g} s of what was said are lost: it came faster than it can be heard"
+            self._complain(person, "audio_dropped", problem, often=True)
         if turns:
             self._turn(person, turns)
         if microphone.is_audible:

@@ -116,7 +116,7 @@ class Voice:
                 turns[-1] += pybase64.b64decode(audio)
             elif frame.get("type") == "input_audio_buffer.commit" or "activityEnd" in frame.get("realtimeInput", {}):
                 turns.append(b"")
-        return turns if turns[-1] else turns[:-1]
+        return list(filter(None, turns))
 
     @property
     def read(self) -> list[str]:
@@ -171,12 +171,16 @@ class Seated:
     def write(self, person: str, text: str) -> None:
         self.tell(person, ClientTextAppend("", text))
 
+    def send(self, person: str, pcm: bytes, rate: int = 24000) -> None:
+        """Some audio, at once."""
+        self.tell(person, ClientAudioAppend("", pcm, AudioFormat(rate=rate)))
+
     async def speak(
         self, person: str, pcm: bytes = SPEECH, rate: int = 24000, pause_ms: int = 700, chunk_ms: int = 20
     ) -> None:
         """At the pace of speech, with a silence after it."""
         for chunk in iter_chunks(pcm + bytes(2 * rate * pause_ms // 1000), rate, chunk_ms):
-            self.tell(person, ClientAudioAppend("", chunk, AudioFormat(rate=rate)))
+            self.send(person, chunk, rate)
             await trio.sleep(chunk_ms / 1000)
 
     async def line(self, text: str, **where: Any) -> list[Any]:
