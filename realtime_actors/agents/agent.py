@@ -117,7 +117,6 @@ class RealtimeAgent(AgentOfModel):
 
     def _answered(self, use: ToolUse, output: str, result: ToolResult | None) -> None:
         self._apply(self._turns.answered(use, output, result))
-        self._hand_off_if_due()
 
     # -- the client
 

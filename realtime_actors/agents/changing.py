@@ -20,6 +20,7 @@ from .errors import ChangeRefused
 from .hearing import LocalVAD
 from .listening import by_hand
 from .tools import Tool
+from .turns import Effect
 
 __all__ = ["ChangingAgent", "TakeOver"]
 
@@ -185,6 +186,11 @@ class ChangingAgent(BaseAgent):
         self._handoff = handoff.change, model
         if self._needs_session(model) or handoff.to.turn_detection != self.turn_detection:
             self._link.keep()  # the reply to the call is asked of the other
+
+    def _apply(self, effects: list[Effect]) -> None:
+        super()._apply(effects)
+        if self._handoff is not None:
+            self._hand_off_if_due()
 
     def _hand_off_if_due(self) -> None:
         """When the reply that called has ended, and all its calls have."""

@@ -184,7 +184,6 @@ class ConnectedAgent(ChangingAgent):
         for command in self._unacknowledged.values():
             self._link.tell(command)
         self._apply(self._turns.resumed())
-        self._hand_off_if_due()
 
     def _tell_end(self, cause: BaseException, following: Model | None = None) -> None:
         code = cause.code if isinstance(cause, ProviderRefused) else ""

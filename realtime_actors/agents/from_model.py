@@ -95,7 +95,6 @@ class AgentOfModel(ConnectedAgent):
             self._link.is_useful = True
             self._playout.response_done(event.response_id)
         self._apply(self._turns.done(event))
-        self._hand_off_if_due()
         self._summaries.look()
 
     def _passes(self, response_id: str) -> bool:

@@ -17,6 +17,7 @@ from realtime_actors.agents import (
     LocalVAD,
     RealtimeAgent,
     Reconfigure,
+    frontend_tool,
     generate_reply,
     hand_off,
     reconfigure,
@@ -26,6 +27,7 @@ from realtime_actors.events import (
     AgentError,
     AgentInputStarted,
     AgentResponseDone,
+    ClientResponseCancel,
     ClientSessionCreate,
     ServerSessionUpdated,
 )
@@ -142,6 +144,27 @@ async def test_a_tool_hands_over_and_the_other_agent_replies(
         assert len(talk.transport.connections) == (1 if voice == MODEL.voice else 2)
         assert talk.brain.heard[-1].text == "Billing goes on with the conversation from here."
         assert of(AgentError, talk.seen) == []
+
+
+async def test_a_conversation_is_handed_over_when_a_cancel_has_ended_all_that_was_left_of_a_reply(
+    autojump_clock: MockClock,
+) -> None:
+    """Of two calls one hands over, and the other is waited for: nobody told the agent when that was given up."""
+    billing = RealtimeAgent("Billing", "You are billing.", attrs.evolve(MODEL, voice="cedar"))
+
+    @tool
+    async def to_billing() -> Handoff:
+        """Hand over to the billing department."""
+        return Handoff(billing)
+
+    paint = frontend_tool("paint", "Paint.", timeout=60)
+    async with talking([Call("to_billing"), Call("paint")], [Say("Yes.")], tools=[to_billing, paint]) as talk:
+        talk.say("My bill is wrong.")
+        await talk.until_results(1)
+        talk.tell(ClientResponseCancel("s1"))
+        await talk.until(ServerSessionUpdated)
+        assert session(talk)["instructions"] == "You are billing."
+        assert (await (await generate_reply(talk.agent, "Are you there?"))).text == "Yes."
 
 
 async def test_an_interrupted_story_is_over_before_a_new_session_begins(autojump_clock: MockClock) -> None:
