@@ -1,20 +1,22 @@
 """What `realtime-actors demo` runs, in this process: a simulated model, agents with tools, a gateway."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 import trio
 
 from realtime_actors.actors import Ref, Runtime, open_runtime
-from realtime_actors.agents import Tool
+from realtime_actors.agents import RealtimeAgent, Tool
 from realtime_actors.audio import read_wav, write_wav
 from realtime_actors.cli.servers.demo_tools import DEMO_TOOLS
 from realtime_actors.cli.servers.gateway import Agents
 from realtime_actors.gateway import Gateway, GatewaySettings, GatewayStatus, GetStatus
 from realtime_actors.providers import OpenAIRealtimeModel, ServerVAD, TurnDetection
+from realtime_actors.rooms import Addressed, ChatRoom, Policy, RoomSettings, UnknownRoom
 from realtime_actors.simulators import Brain, OpenAISimulator
 from realtime_actors.simulators.speech import SpeechBrain
 from realtime_actors.transports import WebSocket
@@ -106,6 +108,53 @@ async def open_demo(
             demo = Demo(runtime, simulator, Agents(models, "Friday", "Be brief.", tools), settings)
             await demo.start_gateway()
             yield demo
+        nursery.cancel_scope.cancel()
+
+
+@attrs.define
+class OpenRoom:
+    """A gateway with one room, `lobby`, of agents that have a scripted simulator each."""
+
+    url: str
+    runtime: Runtime
+
+    def page(self, name: str) -> str:
+        """The page of somebody who comes in."""
+        return f"{self.url}?room=lobby&as={quote(name)}"
+
+    @property
+    def room(self) -> Ref:
+        """The room, once somebody is there."""
+        ref = self.runtime.find("gateway.gateway-lobby")
+        assert ref is not None
+        return ref
+
+
+@asynccontextmanager
+async def open_room(
+    brains: Mapping[str, Brain], *, policy: Callable[[], Policy] = Addressed, return_within: float = 30.0
+) -> AsyncGenerator[OpenRoom]:
+    """A room with these agents, by name."""
+    simulators = {name: OpenAISimulator(brain=brain, seed=1) for name, brain in brains.items()}
+
+    def make(name: str) -> ChatRoom:
+        if name != "lobby":
+            raise UnknownRoom(f"There is no room {name!r}: there is 'lobby'.")
+        model = OpenAIRealtimeModel(model_name="gpt-realtime", api_key="demo")
+        agents = [
+            RealtimeAgent(name, "Be brief.", attrs.evolve(model, url=simulator.url), DEMO_TOOLS)
+            for name, simulator in simulators.items()
+        ]
+        return ChatRoom(agents, policy=policy(), settings=RoomSettings(return_within=return_within))
+
+    async with trio.open_nursery() as nursery:
+        for simulator in simulators.values():
+            await nursery.start(simulator.serve)
+        settings = GatewaySettings(port=0, close_timeout=0.5, return_within=return_within)
+        async with open_runtime() as runtime:
+            gateway = await runtime.spawn(Gateway(room=make, settings=settings), name="gateway")
+            status: GatewayStatus = await gateway.ask(GetStatus(), timeout=5)
+            yield OpenRoom(f"http://127.0.0.1:{status.address.port}/", runtime)
         nursery.cancel_scope.cancel()
 
 

@@ -18,6 +18,7 @@ class Relay:
     port: int
     _gateway: int
     _going: trio.Event = attrs.field(factory=trio.Event)
+    _open: set[trio.CancelScope] = attrs.field(factory=set[trio.CancelScope])
 
     @property
     def url(self) -> str:
@@ -27,6 +28,12 @@ class Relay:
     def stop(self) -> None:
         self._going = trio.Event()
 
+    def cut(self) -> None:
+        """Stop, and let both sides know: as when a phone changes from one network to another."""
+        self.stop()
+        for scope in self._open:
+            scope.cancel()
+
     def go_on(self) -> None:
         self._going.set()
 
@@ -35,8 +42,10 @@ class Relay:
         await self._going.wait()
         far = await trio.open_tcp_stream("127.0.0.1", self._gateway)
         async with near, far, trio.open_nursery() as nursery:
+            self._open.add(nursery.cancel_scope)
             nursery.start_soon(self._pass_on, near, far, nursery.cancel_scope)
             nursery.start_soon(self._pass_on, far, near, nursery.cancel_scope)
+        self._open.discard(nursery.cancel_scope)
 
     async def _pass_on(self, source: trio.SocketStream, sink: trio.SocketStream, both: trio.CancelScope) -> None:
         try:

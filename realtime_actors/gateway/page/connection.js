@@ -16,10 +16,6 @@ const END_WORDS = {
   agent_ended: "The agent has ended.",
   client_ended: "The session was ended.",
 };
-const REFUSAL_WORDS = {
-  4401: "The gateway wants a token.",
-  4409: "Another frontend has this session: close that one, then connect again.",
-};
 /** Codes of errors after which the agent connects to its model again, by itself. */
 const MODEL_LOST_WORDS = {
   connection_lost: "The connection to the model is lost.",
@@ -48,10 +44,20 @@ export class Connection {
   #wasReady = false;
   #pending = null; // the note about a connection that is being made again
   #modelLost = 0; // when
+  #lostAgents = []; // in a room: {agent, note, at} of those that have lost their models
 
   /** `onchange` is called when it stands otherwise; `askForToken` when the gateway wants one. */
   constructor({ client, transcript, onchange, askForToken }) {
     Object.assign(this, { client, transcript, onchange, askForToken });
+    /** Whether there are several agents, one of which may be without its model while the others are not. */
+    this.isRoom = false;
+    /** What is said when it is made again, and the session is another one. */
+    this.anewWords = "Connected again. The agent is a new one and does not remember.";
+    this.resumedWords = "Connected again. The conversation goes on.";
+    this.refusalWords = {
+      4401: "The gateway wants a token.",
+      4409: "Another frontend has this session: close that one, then connect again.",
+    };
     client.on("state", (change) => this.#changed(change));
     client.on("agent_error", (error) => this.#failed(error));
     client.on("server_session_updated", ({ metadata }) => this.#updated(metadata ?? {}));
@@ -75,17 +81,20 @@ export class Connection {
     this.client.connect();
   }
 
-  #changed({ state, code, reason }) {
+  #changed({ state, code, reason, resumed }) {
     const { transcript } = this;
-    if (state !== "ready") this.#modelLost = 0;
+    if (state !== "ready") {
+      this.#modelLost = 0;
+      this.#lostAgents = [];
+    }
     if (state === "ready") {
-      if (this.#wasReady) this.#tell("Connected again. The agent is a new one and does not remember.");
+      if (this.#wasReady && !resumed) transcript.close();
+      if (this.#wasReady) this.#tell(resumed ? this.resumedWords : this.anewWords);
       this.#wasReady = true;
       this.#pending = null;
       problem.hide();
     }
     if (state === "waiting") {
-      transcript.close();
       const why = reason ? `The connection is lost (${reason}).` : "The connection is lost.";
       problem.show(`${why} Trying again.`);
     }
@@ -95,16 +104,23 @@ export class Connection {
       if (reason !== "server_stopped") this.#pending = null;
     }
     if (state === "refused") {
-      problem.show(REFUSAL_WORDS[code] ?? `The gateway has refused the connection: ${reason || `code ${code}`}.`);
+      problem.show(this.refusalWords[code] ?? `The gateway has refused the connection: ${reason || `code ${code}`}.`);
       if (code === 4401) this.askForToken();
     }
     this.#show();
   }
 
-  #failed({ error_type, code, message }) {
+  #failed({ error_type, code, message, agent_name }) {
     const words = error_type === "connection_error" && MODEL_LOST_WORDS[code];
+    const isAgents = this.isRoom && agent_name && agent_name !== this.client.config.user_name;
+    const agent = isAgents ? `${agent_name}: ` : "";
     if (!words) {
-      this.transcript.note(sentence(message) || `An error without words: ${code || "no code"}.`, "error");
+      this.transcript.note(`${agent}${sentence(message) || `An error without words: ${code || "no code"}.`}`, "error");
+      return;
+    }
+    if (this.isRoom) {
+      const note = this.transcript.note(`${agent}${words} Reconnecting …`, "busy");
+      this.#lostAgents.push({ agent, note, at: performance.now() });
       return;
     }
     this.#modelLost ||= performance.now();
@@ -114,9 +130,13 @@ export class Connection {
 
   #updated({ connection, state_restored, model }) {
     if (connection !== "restored") return;
-    const after = this.#modelLost ? ` after ${((performance.now() - this.#modelLost) / 1000).toFixed(1)}\u00a0s` : "";
+    const lost = this.#lostAgents.shift();
+    const since = lost?.at ?? this.#modelLost;
+    const after = since ? ` after ${((performance.now() - since) / 1000).toFixed(1)}\u00a0s` : "";
     const again = model ? `Going on with ${model}${after}.` : `The model is connected again${after}.`;
-    this.#tell(`${again} ${MEMORY_WORDS[state_restored] ?? ""}`.trim());
+    const words = `${again} ${MEMORY_WORDS[state_restored] ?? ""}`.trim();
+    if (lost) lost.note.change(`${lost.agent}${words}`);
+    else this.#tell(words);
     this.#pending = null;
     this.#modelLost = 0;
     this.#show();

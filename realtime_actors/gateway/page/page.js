@@ -4,6 +4,7 @@ import { Conversation, MicrophoneError, RealtimeClient } from "./realtime.js";
 import { Connection, offerProviders, problem } from "./connection.js";
 import { EventPanel } from "./event-panel.js";
 import { openCamera, readPicture, takePicture } from "./pictures.js";
+import { Room, askForName, roomInAddress, roomOptions } from "./room.js";
 import { Transcript } from "./transcript.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,9 +12,13 @@ const $ = (id) => document.getElementById(id);
 const CONNECTION_REASONS = new Set(["connection_lost", "session_expired", "model_silent"]);
 const TOKEN_KEY = "realtime-actors.token"; // in this tab's sessionStorage, and nowhere else
 
+const place = roomInAddress();
+if (place) place.name ||= await askForName(place.room);
+
 const client = new RealtimeClient({
-  url: new URL(".", document.baseURI).href,
+  url: new URL(".", location.origin + location.pathname).href,
   token: sessionStorage.getItem(TOKEN_KEY) ?? "",
+  ...(place ? roomOptions(place.room, place.name) : {}),
 });
 const conversation = new Conversation({ client });
 const { microphone, player } = conversation;
@@ -25,10 +30,22 @@ let isSpoken = false; // the agent speaks: words of which there is no sound are 
 // -- the connection
 
 const connection = new Connection({ client, transcript, onchange: () => showActivity(), askForToken });
-offerProviders((name) => {
-  client.config = { ...client.config, model_provider: name };
-  connection.startAnew();
-});
+const room = place && new Room({ client, transcript, self: place.name, onchange: () => showActivity(), said });
+if (room) {
+  $("agent").textContent = document.title = place.room;
+  $("welcome").querySelector("h2").textContent = place.room;
+  $("welcome-words").textContent = "Everybody here hears what you say, and reads what you type. Speak over an agent to interrupt it.";
+  $("examples").hidden = true;
+  connection.isRoom = true;
+  connection.anewWords = "You are in the room again.";
+  connection.resumedWords = "You are back in the room.";
+  connection.refusalWords[4409] = `${place.name} is in this room already: close that page, or come by another name.`;
+} else {
+  offerProviders((name) => {
+    client.config = { ...client.config, model_provider: name };
+    connection.startAnew();
+  });
+}
 
 function askForToken() {
   const isRetry = client.token !== "";
@@ -53,6 +70,7 @@ $("token-dialog").querySelector("form").onsubmit = (submitted) => {
 // -- what is said
 
 client.on("agent_ready", ({ agent_name }) => {
+  if (room) return;
   agentName = agent_name || "Agent";
   $("agent").textContent = agentName;
   document.title = agentName;
@@ -75,9 +93,9 @@ client.on("agent_response_done", ({ response_id, metadata }) => {
   if (turn) ended(turn, metadata ?? {});
   showActivity();
 });
-client.on("agent_response_tool_use_done", ({ tool_use }) => said(transcript.tool(tool_use)));
-client.on("agent_tool_approval_requested", ({ tool_use, timeout }) => {
-  transcript.toolApproval(tool_use, timeout, (approved, reason) => {
+client.on("agent_response_tool_use_done", ({ tool_use, agent_name }) => said(transcript.tool(tool_use, room && agent_name)));
+client.on("agent_tool_approval_requested", ({ tool_use, timeout, agent_name }) => {
+  transcript.toolApproval(tool_use, room && agent_name, timeout, (approved, reason) => {
     const isSent = client.sendToolApproval(tool_use.id, approved, reason);
     if (!isSent) problem.show("There is no connection: your answer was not sent.");
     return isSent;
@@ -138,8 +156,8 @@ function sayText(words) {
     problem.show("There is no connection: your message was not sent. It is kept here.");
     return false;
   }
-  said(transcript.user(`text-${crypto.getRandomValues(new Uint32Array(1))}`).complete(words));
-  return true;
+  if (!room) said(transcript.user(`text-${crypto.getRandomValues(new Uint32Array(1))}`).complete(words));
+  return true; // the room says it to all
 }
 
 $("microphone").onclick = async () => {
@@ -186,15 +204,22 @@ function interrupt() {
   showActivity();
 }
 
-$("unlock").onclick = () => player.unlock();
-for (const gesture of ["pointerdown", "keydown"]) {
-  document.addEventListener(gesture, () => player.isLocked && player.unlock().then(showActivity));
+$("unlock").onclick = unlock;
+for (const gesture of ["pointerdown", "keydown"]) document.addEventListener(gesture, unlock);
+
+/** Browsers hold sound back until the user does something. */
+async function unlock() {
+  const locked = [player, conversation.people].filter((each) => each.isLocked);
+  if (locked.length === 0) return;
+  await Promise.all(locked.map((each) => each.unlock()));
+  showActivity();
 }
 
 function showActivity() {
   $("interrupt").setAttribute("aria-disabled", String(!conversation.isReplying));
-  $("unlock").hidden = !(player.isLocked && player.isSpeaking);
-  $("activity").textContent = player.isSpeaking ? `${agentName || "The agent"} is speaking` : microphoneWords();
+  $("unlock").hidden = !((player.isLocked && player.isSpeaking) || conversation.people.isLocked);
+  const heard = room ? room.activity : player.isSpeaking ? `${agentName || "The agent"} is speaking` : "";
+  $("activity").textContent = heard || microphoneWords();
 }
 
 function microphoneWords() {
@@ -254,5 +279,5 @@ function showProblemIfAny() {
 }
 
 /** For the browser's console, and for tests. */
-globalThis.realtime = { client, conversation, microphone, player };
+globalThis.realtime = { client, conversation, microphone, player, room };
 client.connect();

@@ -13,6 +13,10 @@
 const SUBPROTOCOLS = { json: "realtime-actors.json", msgpack: "realtime-actors.msgpack" };
 const TOKEN_SUBPROTOCOL = "realtime-actors.token.";
 
+const AUDIO_DELTAS = new Set(["agent_response_audio_delta", "room_audio_delta"]);
+/** What other people in a room say may lag so far behind, ms. */
+const MOST_LAG = 400;
+
 /** Close codes after which trying again would be refused again: policy, token, session taken. */
 const FINAL_CODES = new Set([1008, 4401, 4409]);
 /** A socket that is not open after this long counts as lost (ms). */
@@ -48,19 +52,20 @@ export function newSessionId() {
 
 /**
  * A session with a gateway that is kept: when the socket is lost it connects again, under the same session id, with
- * growing pauses. The agent behind it is a new one then, which remembers nothing.
+ * growing pauses. Where the gateway waits for it so long, the session goes on (`resumed`); else the agent behind it is a
+ * new one then, which remembers nothing.
  *
  * `state` is one of
  *   idle        not connected, and not meant to be
  *   connecting  the socket is being opened
  *   starting    the socket is open, the agent is getting ready; what is sent is kept for it
- *   ready       the agent listens
+ *   ready       the agent listens, or the room does
  *   ended       the session is over, the socket is open: `createSession()` begins another
  *   waiting     the socket is lost; it connects again by itself after a pause, or at once by `connect()`
  *   refused     the gateway will not have us: see the code (4401: a token is needed, or another one)
  *
- * Events for `on`: every server event by its type, `"*"` for all of them; `"state"` with `{state, code, reason, delay}`;
- * `"sent"` with each client event; `"dropped"` with the pieces of audio that were not sent so far; `"invalid"` with an
+ * Events for `on`: every server event by its type, `"*"` for all of them; `"state"` with `{state, code, reason, delay,
+ * resumed}`; `"sent"` with each client event; `"dropped"` with the pieces of audio that were not sent so far; `"invalid"` with an
  * Error for a frame that cannot be read.
  */
 export class RealtimeClient extends Emitter {
@@ -173,6 +178,11 @@ export class RealtimeClient extends Emitter {
     return this.send({ type: "client_tool_approval", id, approved, reason });
   }
 
+  /** In a room: hear this person no more, or again. */
+  sendRoomMute(participantId, muted) {
+    return this.send({ type: "client_room_mute", participant_id: participantId, muted });
+  }
+
   /** End the session, and keep the socket. */
   endSession() {
     return this.send({ type: "client_session_end" });
@@ -268,10 +278,11 @@ export class RealtimeClient extends Emitter {
       this.emit("invalid", error);
       return;
     }
-    if (event.type === "agent_ready") {
+    const isResumed = event.type === "server_session_updated" && event.metadata?.resumed === "true";
+    if (this.state === "starting" && (isResumed || ["agent_ready", "room_state"].includes(event.type))) {
       this.#attempts = 0;
       this.#wasReady = true;
-      this.#enter("ready");
+      this.#enter("ready", { resumed: isResumed });
     }
     const isRefusal = event.type === "agent_error" && !REQUEST_ERRORS.has(event.error_type);
     this.emit("*", event);
@@ -283,7 +294,7 @@ export class RealtimeClient extends Emitter {
 
   #enter(state, detail = {}) {
     this.state = state;
-    this.emit("state", { state, code: 0, reason: "", delay: 0, ...detail });
+    this.emit("state", { state, code: 0, reason: "", delay: 0, resumed: false, ...detail });
   }
 }
 
@@ -423,6 +434,11 @@ export class Player extends Emitter {
   /** Whether something is played, or about to be. */
   get isSpeaking() {
     return this.#playing.size > 0 || this.#replies.some((reply) => reply.pieces.length > 0);
+  }
+
+  /** How long it takes from now until what comes next is heard. */
+  get aheadMs() {
+    return this.#context === null ? 0 : Math.max(0, this.#next - this.#context.currentTime) * 1000 + this.queuedMs;
   }
 
   /** Whether `hold` has stopped it. */
@@ -697,6 +713,8 @@ export class Conversation extends Emitter {
   #holding = 0; // timer
   #bar = 0; // what is not louder than this holds nothing
   #loudest = 0; // in the microphone, since it is held
+  #self = ""; // in a room: who the user is
+  #isSpeaking = false; // in a room: the user, as the room hears it
 
   /**
    * @param {object} options
@@ -709,6 +727,8 @@ export class Conversation extends Emitter {
   constructor({ client, microphone = new Microphone(), player = new Player(), bargeIn = {} }) {
     super();
     Object.assign(this, { client, microphone, player });
+    /** Plays what the other people in a room say. */
+    this.people = new Player();
     this.bargeIn = bargeIn && { afterMs: 40, waitMs: 500, ...bargeIn };
     client.on("agent_response_created", ({ response_id }) => this.#open.add(response_id));
     client.on("agent_response_audio_delta", (event) => {
@@ -727,13 +747,22 @@ export class Conversation extends Emitter {
       if (metadata?.status === "cancelled") player.flush(response_id);
       else player.finish(response_id);
     });
-    client.on("agent_input_started", () => {
-      this.#asked = null;
-      if (player.isSpeaking && !player.isHeld) this.#bar /= 2; // it was too high for this voice
-      this.#silence();
+    client.on("agent_input_started", () => this.#userBegan());
+    client.on("agent_input_done", () => this.#userStopped());
+    client.on("room_state", ({ participant_id, speaking }) => {
+      this.#self = participant_id;
+      this.#isSpeaking = speaking.includes(participant_id);
     });
-    client.on("agent_input_done", () => {
-      this.#asked = { at: microphone.lastLoud || performance.now(), after: "speech" };
+    client.on("room_floor_changed", ({ speaking }) => {
+      const isSpeaking = speaking.includes(this.#self);
+      if (isSpeaking === this.#isSpeaking) return;
+      this.#isSpeaking = isSpeaking;
+      if (isSpeaking) this.#userBegan();
+      else this.#userStopped();
+    });
+    client.on("room_audio_delta", ({ delta, format }) => {
+      if (this.people.aheadMs > MOST_LAG) this.people.flush();
+      this.people.play("people", delta, format?.rate);
     });
     client.on("state", ({ state }) => {
       if (state === "ready" || state === "starting") return;
@@ -785,6 +814,16 @@ export class Conversation extends Emitter {
     this.client.cancelResponse();
   }
 
+  #userBegan() {
+    this.#asked = null;
+    if (this.player.isSpeaking && !this.player.isHeld) this.#bar /= 2; // it was too high for this voice
+    this.#silence();
+  }
+
+  #userStopped() {
+    this.#asked = { at: this.microphone.lastLoud || performance.now(), after: "speech" };
+  }
+
   #silence() {
     clearTimeout(this.#holding);
     for (const id of this.#open) this.#silenced.add(id);
@@ -817,7 +856,7 @@ function encodeJson(event) {
 /** Audio becomes bytes, as it is on the other wire. */
 function decodeJson(text) {
   const event = JSON.parse(text);
-  if (event.type === "agent_response_audio_delta") event.delta = fromBase64(event.delta);
+  if (AUDIO_DELTAS.has(event.type)) event.delta = fromBase64(event.delta);
   return event;
 }
 

@@ -7,9 +7,10 @@ export class ToolCall {
   #timer;
   #until = 0;
 
-  /** `entry` is its (empty) list item. */
-  constructor(entry, { name, input, raw_input }) {
+  /** `entry` is its (empty) list item, `who` makes it, where that is not clear. */
+  constructor(entry, { name, input, raw_input }, who) {
     Object.assign(this, { entry, name });
+    if (who) entry.append(element("span", "who", who));
     this.input = input && Object.keys(input).length > 0 ? input : raw_input && raw_input !== "{}" ? { arguments: raw_input } : {};
     this.words = `${name}(${args(this.input)})`;
     this.call = element("code", "call", this.words);

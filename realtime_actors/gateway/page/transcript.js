@@ -28,6 +28,23 @@ export class Transcript {
     return this.#turn(id, "agent", name, "…");
   }
 
+  /** The turn of somebody else in a room. */
+  person(id, name) {
+    return this.#turn(id, "person", name, "…");
+  }
+
+  /** The turn that has this id has another one from now on. */
+  rename(id, other) {
+    this.#turns.set(other, this.#turns.get(id));
+    this.#turns.delete(id);
+  }
+
+  /** There was no such turn. */
+  remove(id) {
+    this.#turns.get(id)?.entry.remove();
+    this.#turns.delete(id);
+  }
+
   find(id) {
     return this.#turns.get(id);
   }
@@ -45,16 +62,17 @@ export class Transcript {
     return turn;
   }
 
-  tool(use) {
-    const call = new ToolCall(this.#add("tool"), use);
+  /** A call; `who` makes it, where that is not clear. */
+  tool(use, who) {
+    const call = new ToolCall(this.#add("tool"), use, who);
     this.#calls.set(use.id, call);
     this.follow();
     return call;
   }
 
   /** A call waits to be allowed; `answer` as in ToolCall. */
-  toolApproval(use, seconds, answer) {
-    const call = this.#calls.get(use.id) ?? this.tool(use);
+  toolApproval(use, who, seconds, answer) {
+    const call = this.#calls.get(use.id) ?? this.tool(use, who);
     call.ask(seconds, answer);
     call.onsettled = (outcome) => this.announce(`${use.name}: ${outcome}`);
     this.announce(`${call.words} waits to be approved or declined.`);
@@ -96,6 +114,12 @@ export class Transcript {
     }
     for (const call of this.#calls.values()) call.finish("no result");
     this.#calls.clear();
+  }
+
+  /** What is shown stays, and nothing that comes belongs to it. */
+  startAnew() {
+    this.close();
+    this.#turns.clear();
   }
 
   /** Tell those who listen to the page: whole sentences only, not every word as it comes. */

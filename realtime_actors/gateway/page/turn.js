@@ -80,6 +80,22 @@ export class Turn {
     this.interrupted();
   }
 
+  /**
+   * So much of its sound was heard, whatever was played here: `count` is how many characters of words, without blanks.
+   * Returns how many of them are those of later turns.
+   */
+  heardUpTo(count) {
+    this.#heard = new Map();
+    for (const [item, words] of this.#items) {
+      let end = 0;
+      while (end < words.length && (count > 0 || /\s/.test(words[end]))) count -= /\S/.test(words[end++]) ? 1 : 0;
+      this.#heard.set(item, end);
+    }
+    this.#render();
+    this.complete();
+    return count;
+  }
+
   speaking(isSpeaking) {
     this.entry.classList.toggle("speaking", isSpeaking);
   }
