@@ -8,7 +8,7 @@ import attrs
 import pytest
 import trio
 from agents_kit import MODEL, VAD, Talk, of, talking
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from realtime_actors.agents import (
     Change,
@@ -160,7 +160,8 @@ async def test_a_conversation_is_handed_over_when_a_cancel_has_ended_all_that_wa
     paint = frontend_tool("paint", "Paint.", timeout=60)
     async with talking([Call("to_billing"), Call("paint")], [Say("Yes.")], tools=[to_billing, paint]) as talk:
         talk.say("My bill is wrong.")
-        await talk.until_results(1)
+        await talk.reply()
+        await wait_all_tasks_blocked()
         talk.tell(ClientResponseCancel("s1"))
         await talk.until(ServerSessionUpdated)
         assert session(talk)["instructions"] == "You are billing."

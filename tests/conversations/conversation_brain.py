@@ -31,12 +31,12 @@ from realtime_actors.simulators.brain import (
     Twice,
 )
 
-__all__ = ["ENDLESS", "MS_PER_CHARACTER", "TOOLS", "ChanceBrain", "first_sample", "length_of", "marks_in"]
+__all__ = ["ENDLESS", "MS_PER_CHARACTER", "TOOLS", "ChanceBrain", "Record", "first_sample", "length_of", "marks_in"]
 
 MS_PER_CHARACTER = 60
 ENDLESS = "and so on "
 _ENDLESS_SAMPLES = 1 << 16  # so that the next round goes on counting where this one ends
-TOOLS = ("quick", "slow", "hang", "broken", "paint", "stubborn", "joined", "careful", "unknown")
+TOOLS = ("quick", "slow", "hang", "broken", "paint", "stubborn", "joined", "careful", "unknown", "transfer")
 _NUMBER, _MARK = re.compile(r"<(\d+)>"), re.compile(r"#(\d+)#")
 _SYLLABLES = ("ba", "lo", "mi", "ne", "ru", "sa", "to", "vi")
 
@@ -56,11 +56,25 @@ def first_sample(text: str) -> int:
     return 0 if text.startswith(ENDLESS) else zlib.crc32(text.strip().encode()) % (1 << 16)
 
 
+@attrs.define
+class Record:
+    """What the models of a conversation were told, all together."""
+
+    heard: set[int] = attrs.field(factory=set[int])
+    """The texts, by their numbers."""
+    results: set[int] = attrs.field(factory=set[int])
+    """The results, by theirs."""
+    problems: list[str] = attrs.field(factory=list[str])
+    is_calm: bool = False
+    """Whether they only say that they have heard."""
+
+
 @attrs.define(kw_only=True)
 class ChanceBrain:
-    """Every reply is by chance; while it is `calm` it only says that it has heard."""
+    """Every reply is by chance, until all is to be calm."""
 
     chance: random.Random
+    record: Record
     may_drop: Callable[[], bool] = lambda: False
     """Whether the connection may be lost once more."""
     one_message: bool
@@ -72,12 +86,6 @@ class ChanceBrain:
     endless: bool = False
     pace: float = 1.0
     """How long a second is, in seconds."""
-    calm: bool = False
-    heard: set[int] = attrs.field(init=False, factory=set[int])
-    """The texts that it was told, by their numbers."""
-    results: set[int] = attrs.field(init=False, factory=set[int])
-    """The results that it was given."""
-    problems: list[str] = attrs.field(init=False, factory=list[str])
     last: Sequence[Turn] = attrs.field(init=False, default=())
     """What it last replied to."""
     _spoken: int = attrs.field(init=False, default=0)
@@ -93,7 +101,7 @@ class ChanceBrain:
         await trio.lowlevel.checkpoint()
         self.last = list(turns)
         self._look(turns)
-        if self.calm:
+        if self.record.is_calm:
             return [Say(self._words())]
         return self._parts(follows_result=bool(turns) and turns[-1].role == "tool")
 
@@ -108,16 +116,17 @@ class ChanceBrain:
     def _look(self, turns: Sequence[Turn]) -> None:
         numbers = [int(number) for turn in turns if turn.role == "user" for number in _NUMBER.findall(turn.text)]
         if numbers != sorted(set(numbers)):
-            self.problems.append(f"the model was told this in another order, or twice: {numbers}")
+            self.record.problems.append(f"the model was told this in another order, or twice: {numbers}")
         for turn in turns:  # a session that goes on for another may be told of it in its instructions
-            self.heard |= {int(number) for number in _NUMBER.findall(turn.text)}
-            self.results |= marks_in(turn.text)
+            self.record.heard |= {int(number) for number in _NUMBER.findall(turn.text)}
+            self.record.results |= marks_in(turn.text)
         results = [turn.call_id for turn in turns if turn.role == "tool"]
         if len(set(results)) != len(results):
-            self.problems.append(f"the model was given the result of a call twice: {results}")
+            self.record.problems.append(f"the model was given the result of a call twice: {results}")
         calls = {turn.call_id for turn in turns if turn.role == "assistant" and turn.name}
-        if not set(results) <= calls:
-            self.problems.append(f"the model was given results of calls that it did not make: {set(results) - calls}")
+        unknown = set(results) - calls
+        if unknown:
+            self.record.problems.append(f"the model was given results of calls that it did not make: {unknown}")
 
     def _may_fail(self) -> bool:
         return not self.failure_closes or self.may_drop()

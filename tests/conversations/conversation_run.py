@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
 import trio
 import trio.testing
-from conversation_brain import ChanceBrain
+from conversation_brain import ChanceBrain, Record
 from conversation_user import User, state_of, tools_of
 from conversation_watcher import Watcher
+from conversation_world import DETECTIONS, PROVIDERS, Server, World, brain_of
 
 from realtime_actors.actors import Ref, Runtime, Subscription
-from realtime_actors.agents import GetHistory, RealtimeAgent
+from realtime_actors.agents import GetHistory, LocalVAD, RealtimeAgent
 from realtime_actors.events import (
     AgentEnded,
     AgentResponseAudioDelta,
@@ -25,10 +27,10 @@ from realtime_actors.events import (
     ClientSessionEnd,
     History,
 )
-from realtime_actors.providers import RealtimeModel, ServerVAD
-from realtime_actors.simulators.server import Simulator
+from realtime_actors.providers import ProviderRefused, ProviderUnavailable
 from realtime_actors.testing import (
     Delay,
+    Failures,
     Fault,
     FaultyTransport,
     Garbage,
@@ -37,10 +39,10 @@ from realtime_actors.testing import (
     open_test_runtime,
     run_virtual,
 )
-from realtime_actors.transports import Address, MemoryTransport, Transport, default_transport
+from realtime_actors.transports import Address, MemoryTransport, default_transport
 from tests.simulated_providers import SIMULATED, with_turn_detection
 
-__all__ = ["PROVIDERS", "Provider", "converse", "converse_on_sockets"]
+__all__ = ["PROVIDERS", "converse", "converse_on_sockets"]
 
 SHOWN = 60
 """How many lines of what happened a failure shows."""
@@ -49,43 +51,14 @@ QUICKLY = 1 / 30
 """How long a second is on sockets, in seconds."""
 CALM = 90.0
 """Seconds after which nothing of what was begun goes on."""
-
-
-@attrs.frozen
-class Provider:
-    """What is to be known of a provider's wire, and of its simulator."""
-
-    options: Callable[[random.Random], Mapping[str, Any]] = lambda _: {}
-    """Of the simulator, by chance."""
-    one_message: bool = False
-    """Whether a reply has no more than one message."""
-    tells_limit: bool = True
-    """Whether it is said of a reply that it was cut off at its limit."""
-    failure_closes: bool = False
-    """Whether a reply that fails ends the connection."""
-
-
-PROVIDERS: Mapping[str, Provider] = {
-    "openai": Provider(),
-    "azure": Provider(),
-    "gemini": Provider(
-        lambda chance: {"notice": chance.choice([0, 5, 30])},
-        one_message=True,
-        tells_limit=False,
-        failure_closes=True,
-    ),
-    "dashscope": Provider(lambda chance: {"cancel_end": chance.choice(["items", "told", "nothing"])}),
-    "xai": Provider(lambda chance: {"tells_interruptions": chance.choice([True, False])}),
-}
-
-
-def _model(provider: str) -> RealtimeModel:
-    return with_turn_detection(provider, ServerVAD(silence_duration_ms=500))
+SOON = 5.0
+"""Seconds after which a change has come about that waited for the end of a turn."""
 
 
 def converse(provider: str, seed: int, turns: int) -> Watcher:
     """One conversation, in no time. Raises `InvariantBroken`; the same seed gives the same conversation."""
-    return run_virtual(_converse, provider, seed, turns, seed=f"{provider} {seed}")
+    failures = Failures(ProviderRefused, ProviderUnavailable)
+    return run_virtual(_converse, provider, seed, turns, seed=f"{provider} {seed}", failures=failures)
 
 
 @attrs.define(eq=False)
@@ -103,17 +76,19 @@ class _SeenAgent(RealtimeAgent):
 class _Conversation:
     runtime: Runtime
     watcher: Watcher
-    brain: ChanceBrain
+    record: Record
     user: User
-    simulator: Simulator
+    servers: Sequence[Server]
     agent: RealtimeAgent
     ref: Ref
     late: Subscription
+    fails: bool
+    """Whether the first model is lost for good."""
 
     def check(self) -> None:
         if self.watcher.broken is not None:
             raise self.watcher.broken
-        for problem in self.brain.problems:
+        for problem in self.record.problems:
             raise InvariantBroken(problem)
 
     async def run(self, turns: int) -> None:
@@ -126,11 +101,12 @@ class _Conversation:
                 await self.user.take_turn(nursery)
                 self.check()
             trouble.cancel()
-            self.brain.calm = True
+            self.record.is_calm = True
             self.user.tell(ClientResponseCancel("s1"))
             await trio.sleep(CALM * self.user.pace)
             self.check()
             await self._is_not_mute()
+            await trio.sleep(SOON * self.user.pace)
             await self._is_at_rest()
             self.user.tell(ClientSessionEnd("s1"))
             await self.ref.wait_stopped()
@@ -156,8 +132,11 @@ class _Conversation:
     async def _trouble(self, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
         with trio.CancelScope() as scope:
             task_status.started(scope)
-            if self.user.network is not None:
-                await self.user.break_the_network()
+            async with trio.open_nursery() as nursery:
+                if self.user.world is not None:
+                    nursery.start_soon(self.user.break_the_network)
+                if self.fails:
+                    nursery.start_soon(self.user.lose, self.servers[0])
 
     async def _is_not_mute(self, *, again: bool = False) -> None:
         """However it came here: what is said now is answered."""
@@ -165,7 +144,7 @@ class _Conversation:
         ends = len(self.watcher.ends)
         number = self.user.say()
         with trio.move_on_after(60):
-            while number not in self.brain.heard or len(self.watcher.ends) == ends:
+            while number not in self.record.heard or len(self.watcher.ends) == ends:
                 await self.watcher.change(1)
         self.check()
         last = list(self.watcher.ends.values())[ends:]
@@ -179,14 +158,16 @@ class _Conversation:
         await trio.testing.wait_all_tasks_blocked()
         self.watcher.invariants.finish()
         forgot_at = self.watcher.forgot_at  # what a session had taken that is gone, and nobody told the next one
-        lost = [each for each, at in self.user.said.items() if each not in self.brain.heard and at > forgot_at]
+        lost = [each for each, at in self.user.said.items() if each not in self.record.heard and at > forgot_at]
         if lost:
             raise InvariantBroken(f"the model has heard nothing of these texts: {lost}")
-        lost = [each for each, at in self.watcher.results.items() if each not in self.brain.results and at > forgot_at]
+        lost = [each for each, at in self.watcher.results.items() if each not in self.record.results and at > forgot_at]
         if lost:
             raise InvariantBroken(f"the model has heard nothing of these results: {lost}")
         for reply, state in self.user.replies:
             self._handle_is_over(reply, state)
+        if not all(change.is_over for change in self.user.changes):
+            raise InvariantBroken("a change is awaited for ever")
         for actor in self.runtime.tree().actors:
             if actor.queued or actor.queued_control or actor.state != "running":
                 raise InvariantBroken(f"this actor is not at rest: {actor}")
@@ -213,7 +194,7 @@ class _Conversation:
     def _has_ended(self) -> None:
         if self.watcher.counts.get(AgentEnded.type) != 1:
             raise InvariantBroken("the agent has not said that it has ended")
-        connections = self.simulator.statistics().open_connections
+        connections = sum(server.simulator.statistics().open_connections for server in self.servers)
         if connections:
             raise InvariantBroken(f"{connections} sockets are left open")
 
@@ -232,42 +213,76 @@ def _left(agent: Any) -> dict[str, Any]:
         "executions": agent._calls._executions,
         "handles": agent._replies._requests,
         "live": agent._replies.live,
+        "changing": agent._changing,
+        "handoff": agent._handoff,
+        "kept": agent._link._kept,
     }
     return {name: value for name, value in kept.items() if value}
 
 
-async def _converse(runtime: Runtime, provider_name: str, seed: int, turns: int) -> Watcher:
+async def _converse(runtime: Runtime, provider: str, seed: int, turns: int) -> Watcher:
     """On the virtual clock, in memory."""
-    provider = PROVIDERS[provider_name]
-    chance = _chance(provider_name, seed)
-    options: dict[str, Any] = {"speed": chance.choice([0, 1, 4, 20]), **provider.options(chance)}
-    model = _model(provider_name)
-    if chance.random() < 0.5:  # sessions are short: with warning, or the agent knows it, or neither
-        options["lifetime"] = chance.uniform(60, 150)
-        if chance.random() < 0.7:
-            model = attrs.evolve(model, session_limit=options["lifetime"])
-    simulator = SIMULATED[provider_name].simulator(brain=_brain(provider, chance), seed=seed, **options)
-    memory = MemoryTransport(simulator.respond)
-    network = FaultyTransport(memory, _faults(chance))
+    chance, record = _chance(provider, seed), Record()
+    servers = [Server.by_chance("first", provider, seed, chance, record)]
+    fails, hands_over = chance.random() < 0.3, chance.random() < 0.4
+    if fails or hands_over:
+        servers.append(Server.by_chance("second", chance.choice(list(PROVIDERS)), seed + 10_000, chance, record))
+    world = World(servers)
+    if fails and chance.random() < 0.1:
+        servers[0].fail(refuses=chance.random() < 0.5)
+    successor = _successor(servers, chance) if hands_over else None
+    agent = _SeenAgent(
+        "Friday",
+        "Be brief.",
+        [server.model for server in servers] if fails else servers[0].model,
+        tools_of(1.0, successor),
+        session_id="s1",
+        turn_detection=_local_vad(chance),
+        transport=FaultyTransport(world, _faults(chance)),
+    )
     return await _talk(
-        runtime, provider_name, model, simulator, network=network, chance=chance, memory=memory, turns=turns
+        runtime, agent, servers, record, chance=chance, world=world, successor=successor, fails=fails, turns=turns
     )
 
 
-async def converse_on_sockets(provider_name: str, seed: int, turns: int) -> Watcher:
+def _successor(servers: Sequence[Server], chance: random.Random) -> Callable[[], RealtimeAgent]:
+    """Another agent, with a model of any of the servers."""
+    numbers = itertools.count(2)
+
+    def successor() -> RealtimeAgent:
+        model = attrs.evolve(chance.choice(servers).model, turn_detection=chance.choice(DETECTIONS))
+        tools = tools_of(1.0, successor)
+        return RealtimeAgent(
+            f"Friday {next(numbers)}", f"Be {chance.random()}.", model, tools, turn_detection=_local_vad(chance)
+        )
+
+    return successor
+
+
+def _local_vad(chance: random.Random) -> LocalVAD | None:
+    if chance.random() < 0.75:
+        return None
+    return LocalVAD(
+        interrupt_after_ms=chance.choice([60, 400]),
+        backchannels=chance.choice(["ignore", "commit"]),
+        resume_false_starts=chance.random() < 0.5,
+    )
+
+
+async def converse_on_sockets(provider: str, seed: int, turns: int) -> Watcher:
     """One conversation on loopback sockets and the real clock, thirty times as fast as people are."""
-    provider = PROVIDERS[provider_name]
-    chance = _chance(provider_name, seed)
-    simulator = SIMULATED[provider_name].simulator(brain=_brain(provider, chance), speed=1 / QUICKLY, seed=seed)
+    chance, record = _chance(provider, seed), Record()
+    brain = brain_of(provider, chance, record)
+    simulator = SIMULATED[provider].simulator(brain=brain, speed=1 / QUICKLY, seed=seed)
     async with trio.open_nursery() as nursery:
         address: Address = await nursery.start(simulator.serve)
-        model = _model(provider_name)
+        model = with_turn_detection(provider, DETECTIONS[0])
         model = attrs.evolve(model, url=(model.url or "").replace("memory", f"{address.host}:{address.port}"))
         network = FaultyTransport(default_transport(), _faults(chance))
+        agent = _SeenAgent("Friday", "Be brief.", model, tools_of(QUICKLY), session_id="s1", transport=network)
+        server = Server("sockets", model, simulator, MemoryTransport(simulator.respond))
         async with open_test_runtime() as runtime:
-            watcher = await _talk(
-                runtime, provider_name, model, simulator, network=network, chance=chance, memory=None, turns=turns
-            )
+            watcher = await _talk(runtime, agent, [server], record, chance=chance, pace=QUICKLY, turns=turns)
         nursery.cancel_scope.cancel()
     return watcher
 
@@ -276,42 +291,31 @@ def _chance(provider: str, seed: int) -> random.Random:
     return random.Random(f"{provider} {seed}")  # noqa: S311 - no secret
 
 
-def _brain(provider: Provider, chance: random.Random) -> ChanceBrain:
-    return ChanceBrain(
-        chance=random.Random(chance.random()),  # noqa: S311
-        one_message=provider.one_message,
-        tells_limit=provider.tells_limit,
-        failure_closes=provider.failure_closes,
-    )
-
-
 async def _talk(
     runtime: Runtime,
-    name: str,
-    model: RealtimeModel,
-    simulator: Simulator,
+    prototype: _SeenAgent,
+    servers: Sequence[Server],
+    record: Record,
     *,
-    network: Transport,
     chance: random.Random,
-    memory: MemoryTransport | None,
     turns: int,
+    world: World | None = None,
+    successor: Callable[[], RealtimeAgent] | None = None,
+    fails: bool = False,
+    pace: float = 1.0,
 ) -> Watcher:
     watcher = Watcher(runtime.bus, "agents.friday.>", 1 << 20, "drop_newest", lambda _: 1)
     runtime.bus.add(watcher)
     late = runtime.bus.subscribe("agents.friday.>", capacity=1 << 20)
     tasks = trio.lowlevel.current_statistics().tasks_living
-    agents: list[RealtimeAgent] = []
-    pace = 1.0 if memory is not None else QUICKLY
-    prototype = _SeenAgent(
-        "Friday", "Be brief.", model, tools_of(pace), session_id="s1", transport=network, seen=agents
-    )
     ref = await runtime.spawn(prototype, name="friday")
     watcher.ear.lag = chance.choice([0.0, 0.0, 0.2, 0.5]) * pace
-    user = User(ref, watcher, chance, memory, model.capabilities.images, pace)
-    brain = simulator.brain
-    assert isinstance(brain, ChanceBrain)
-    brain.may_drop, brain.pace, brain.endless = user.may_drop, pace, simulator.speed > 0
-    conversation = _Conversation(runtime, watcher, brain, user, simulator, agents[0], ref, late)
+    user = User(ref, watcher, chance, world, successor, pace)
+    for server in servers:
+        brain = server.simulator.brain
+        assert isinstance(brain, ChanceBrain)
+        brain.may_drop, brain.pace, brain.endless = user.may_drop, pace, server.simulator.speed > 0
+    conversation = _Conversation(runtime, watcher, record, user, servers, prototype.seen[0], ref, late, fails)
     try:
         await conversation.run(turns)
         with trio.move_on_after(2):
@@ -322,7 +326,8 @@ async def _talk(
             raise InvariantBroken(f"{left} tasks are left")
     except BaseException as error:
         reason = _innermost(error)
-        reason.add_note(f"provider {name}, seed {simulator.seed}, {turns} turns, speed {simulator.speed}:")
+        shown = [f"{server.model.provider} at speed {server.simulator.speed}" for server in servers]
+        reason.add_note(f"{', '.join(shown)}; seed {servers[0].simulator.seed}, {turns} turns:")
         reason.add_note("\n".join(list(watcher.log)[-SHOWN:]))
         if isinstance(reason, Exception):
             raise reason from None

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
 import trio
 from conversation_watcher import Watcher
+from conversation_world import Server, World
 
 from realtime_actors.actors import Ref
-from realtime_actors.agents import Progress, Reply, Tool, frontend_tool, generate_reply, tool
+from realtime_actors.agents import (
+    Change,
+    Handoff,
+    Progress,
+    RealtimeAgent,
+    Reconfigure,
+    Reply,
+    Tool,
+    frontend_tool,
+    generate_reply,
+    tool,
+)
 from realtime_actors.agents.errors import ReplyFailed
 from realtime_actors.audio import iter_chunks
 from realtime_actors.events import (
@@ -32,7 +44,6 @@ from realtime_actors.events import (
     ClientToolResult,
 )
 from realtime_actors.simulators import buzz
-from realtime_actors.transports import MemoryTransport
 
 __all__ = ["User", "state_of", "tools_of"]
 
@@ -46,12 +57,17 @@ _ACTIONS = (
     + ["speak"] * 7
     + ["barge in"] * 5
     + ["cancel"] * 4
+    + ["push to talk"] * 3
     + ["create", "create", "image", "instruct", "commit", "late result", "late approval"]
 )
+_CHANGES = ["hand off"] * 3 + ["reconfigure"] * 3
 
 
-def tools_of(pace: float) -> list[Tool]:
-    """Tools of every kind, whose results have numbers; `pace` is how long a second is, in seconds."""
+def tools_of(pace: float, successor: Callable[[], RealtimeAgent] | None = None) -> list[Tool]:
+    """Tools of every kind, whose results have numbers; `pace` is how long a second is, in seconds.
+
+    `successor` gives the agent that the conversation is handed to.
+    """
     numbers = itertools.count(1)
 
     def marked(text: str) -> str:
@@ -101,8 +117,16 @@ def tools_of(pace: float) -> list[Tool]:
         await trio.lowlevel.checkpoint()
         return marked("careful")
 
+    @tool
+    async def transfer() -> Handoff:
+        """Somebody else goes on."""
+        await trio.sleep(0.2 * pace)
+        assert successor is not None
+        return Handoff(successor(), marked("transferred"))
+
     paint = frontend_tool("paint", "Paint.", timeout=4 * pace)
-    return [quick, slow, hang, broken, paint, stubborn, joined, careful]
+    tools = [quick, slow, hang, broken, paint, stubborn, joined, careful]
+    return tools if successor is None else [*tools, transfer]
 
 
 @attrs.define
@@ -112,14 +136,17 @@ class User:
     agent: Ref
     watcher: Watcher
     chance: random.Random
-    network: MemoryTransport | None
+    world: World | None
     """None where the connection cannot be broken."""
-    images: bool
+    successor: Callable[[], RealtimeAgent] | None = None
+    """Gives the agent that the conversation is handed to, where it is."""
     pace: float = 1.0
     said: dict[int, float] = attrs.field(init=False, factory=dict[int, float])
     """When each text was said, by its number."""
     replies: list[tuple[Reply, Any]] = attrs.field(init=False, factory=list[tuple[Reply, Any]])
     """Those that Python code has asked for, and what they were when they were over."""
+    changes: list[Change] = attrs.field(init=False, factory=list[Change])
+    """Those that were asked for."""
     lost_at: float = attrs.field(init=False, factory=lambda: trio.current_time() - LIVED + 5)
     _calls: list[tuple[str, str]] = attrs.field(init=False, factory=list[tuple[str, str]])
 
@@ -144,9 +171,9 @@ class User:
         self.said[number] = trio.current_time()
         return f"<{number}> and so forth"
 
-    async def take_turn(self, nursery: trio.Nursery) -> None:
+    async def take_turn(self, nursery: trio.Nursery) -> None:  # noqa: PLR0912 - one for each action
         """One turn: something is said or done, and then some time passes, or none."""
-        action = self.chance.choice(_ACTIONS)
+        action = self.chance.choice(_ACTIONS if self.successor is None else [*_ACTIONS, *_CHANGES])
         self.watcher.note(f"the user: {action}")
         match action:
             case "text":
@@ -159,7 +186,16 @@ class User:
                 self.say()
                 await self._sleep(self.chance.random() * 2)
                 await self._speak()
-            case "image" if self.images:
+            case "push to talk":
+                await self._speak(silence=0)
+                self.tell(ClientAudioCommit("s1"))
+                self.tell(ClientResponseCreate("s1"))
+            case "hand off" | "reconfigure" if self.successor is not None:
+                to = Handoff(self.successor()).change
+                if action == "reconfigure":
+                    to = self.chance.choice([Reconfigure(turn_detection=to.turn_detection), _without_model(to)])
+                self.changes.append(await self.agent.ask(to, timeout=None))
+            case "image":
                 self.tell(ClientImageAppend("s1", PICTURE, {"type": "image/jpeg"}))
             case "instruct":
                 self.tell(ClientSessionCreate({"instructions": f"Be {self.chance.random()}."}))
@@ -197,9 +233,10 @@ class User:
     async def _sleep(self, seconds: float) -> None:
         await trio.sleep(seconds * self.pace)
 
-    async def _speak(self) -> None:
+    async def _speak(self, silence: int | None = None) -> None:
         """Speech, at its pace, and mostly the silence that ends a turn."""
-        silence = self.chance.choice([900, 900, 900, 0])
+        if silence is None:
+            silence = self.chance.choice([900, 900, 900, 0])
         pcm = buzz(self.chance.randrange(100, 700), RATE) + bytes(RATE * 2 * silence // 1000)
         for chunk in iter_chunks(pcm, RATE, 60):
             self.tell(ClientAudioAppend("s1", chunk, AudioFormat(rate=RATE)))
@@ -254,19 +291,30 @@ class User:
 
     async def break_the_network(self) -> None:
         """From time to time, at a random moment, the connection is lost, and for a while there is none."""
-        assert self.network is not None
+        assert self.world is not None
         while True:
             await self._sleep(self.chance.random() * 60)
             if not self.may_drop():
                 continue
             self.watcher.note("the network: the connection is lost")
-            self.network.drop_connections()
+            self.world.drop_connections()
             if self.chance.random() < 0.3:
-                self.network.reachable = False
+                self.world.set_reachable(False)
                 try:
                     await self._sleep(self.chance.random())
                 finally:
-                    self.network.reachable = True
+                    self.world.set_reachable(True)
+
+    async def lose(self, server: Server) -> None:
+        """At a random moment a provider is lost for good."""
+        await self._sleep(self.chance.random() * 250)
+        how = self.chance.choice(["refuses", "is gone"])
+        self.watcher.note(f"the network: {server.name} {how}")
+        server.fail(refuses=how == "refuses")
+
+
+def _without_model(change: Reconfigure) -> Reconfigure:
+    return attrs.evolve(change, model=None, turn_detection=None)
 
 
 def state_of(reply: Reply) -> Sequence[Any]:
