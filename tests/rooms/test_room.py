@@ -134,7 +134,7 @@ async def test_a_room_starts_all_its_agents_or_none(autojump_clock: Any) -> None
 async def test_a_room_says_which_agent_its_provider_refuses(autojump_clock: Any) -> None:
     gil = Voice("Gil", provider="gemini", faults=[Refuse(connections=99, status=403, body=b"no such key")])
     async with open_test_runtime(failures=Failures(ProviderRefused)) as runtime:
-        with pytest.raises(AgentNotReady, match="Gil cannot join the room: .*check the key"):
+        with pytest.raises(AgentNotReady, match=r"Gil cannot join the room: .*check the key"):
             await runtime.spawn(ChatRoom([Voice("Alice").agent(), gil.agent()]), name="lobby")
         assert runtime.tree().actors == ()
 
