@@ -358,7 +358,8 @@ class Floor:
         if said is not None:
             self._record(said)
         is_newer = self._round is not None and self._round is not hold.round and self._round.is_from_person
-        if is_newer or outcome == "failed" or (outcome == "completed" and self._is_queued(hold.round)):
+        is_open = self._is_awaited(hold.round) or (outcome == "completed" and self._is_queued(hold.round))
+        if is_newer or is_open or outcome == "failed":
             return self._decide(now)
         self._question = None
         self._round = _Round([said], False, {agent}) if said is not None and outcome == "completed" else None
@@ -478,6 +479,12 @@ class Floor:
     def _is_queued(self, this: _Round) -> bool:
         """Whether somebody else was chosen for these turns, and can come now."""
         return this is self._round and any(agent in self._candidates() for agent in this.queue)
+
+    def _is_awaited(self, this: _Round) -> bool:
+        """Whether somebody who speaks of something before is still to be asked to answer these people."""
+        return (
+            this is self._round and this.is_from_person and any(each.round is not this for each in self._holds.values())
+        )
 
     def _may_go_on(self, now: float) -> bool:
         """Whether agents may have another turn among themselves."""

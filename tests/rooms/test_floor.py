@@ -359,6 +359,20 @@ def test_everyone_answers_each_turn_at_the_same_time() -> None:
     assert floor.statistics().turns_left == 3
 
 
+def test_who_still_speaks_answers_a_person_s_next_turn_when_others_have_answered_it() -> None:
+    floor = a_floor(Everyone(), agent_turns=4)
+    alice, bob, cid = floor.person_wrote("ann", "Hello!", 1.0)
+    assert isinstance(alice, Grant)
+    assert isinstance(bob, Grant)
+    assert isinstance(cid, Grant)
+    assert floor.person_wrote("ben", "And me?", 2.0) == []
+    (again,) = floor.agent_ended(ALICE, alice.number, 3.0, "Hello, Ann!")
+    assert isinstance(again, Grant)
+    assert floor.agent_ended(ALICE, again.number, 4.0, "And Ben!") == []
+    assert granted(floor.agent_ended(CID, cid.number, 5.0, "A long story, Ann.")) == [CID]
+    assert granted(floor.agent_ended(BOB, bob.number, 6.0, "A longer one.")) == [BOB]
+
+
 def test_round_robin_goes_round() -> None:
     floor = a_floor(agent_turns=0)
     order: list[str] = []
