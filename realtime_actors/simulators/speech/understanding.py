@@ -5,6 +5,7 @@ people type.
 """
 
 import re
+from collections.abc import Sequence
 
 import attrs
 
@@ -128,6 +129,7 @@ _SENTENCES = (
     "hi there",
     "good (morning | afternoon | evening)",
     "what time is it [now]",
+    "what time it is",
     "(what is | what's) the time",
     "[please] tell me the time",
     "(can | could) you tell me the time",
@@ -154,15 +156,30 @@ _SENTENCES = (
 )
 
 
-def grammar() -> str:
-    """The sentences that are understood when spoken, as a JSGF grammar named `demo`."""
+_SENTENCE = f"({' | '.join(_SENTENCES)})"
+_ASKED_FOR = "for the (time | date | weather in <city>)"
+
+
+def grammar(names: Sequence[str] = ()) -> str:
+    """The sentences that are understood when spoken, as a JSGF grammar named `demo`.
+
+    Those of these `names`, English words, may be spoken to: "Bob, what time is it", "Alice, ask Bob for the time".
+    """
+    sentence = _SENTENCE
+    if names:
+        name = _one_of(names)
+        sentence = f"[{name}] {_SENTENCE} | [{name}] ask {name} ({_ASKED_FOR} | {_SENTENCE})"
     return "\n".join((
         "#JSGF V1.0;",
         "grammar demo;",
-        f"<city> = {' | '.join(city.lower() for city in CITIES)};",
-        f"<number> = {' | '.join(NUMBERS[1:COUNT_LIMIT])};",
-        f"public <sentence> = {' | '.join(_SENTENCES)};",
+        f"<city> = {_one_of(CITIES)};",
+        f"<number> = {_one_of(NUMBERS[1:COUNT_LIMIT])};",
+        f"public <sentence> = {sentence};",
     ))  # fmt: skip
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"({' | '.join(words).lower()})"
 
 
 _LEAD = (
