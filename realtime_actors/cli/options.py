@@ -3,19 +3,24 @@
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 __all__ = [
+    "ID_RULE",
     "TOKEN_VARIABLE",
     "allow_origin",
     "drain",
     "host",
+    "is_id",
     "max_sessions",
     "number",
     "port",
+    "refuse_given",
+    "return_within",
     "speed",
     "tls",
     "token",
@@ -39,6 +44,24 @@ def number(_: click.Context, __: click.Parameter, value: float | None) -> float 
     if value is not None and math.isnan(value):
         raise click.BadParameter("nan is not a number.")
     return value
+
+
+ID_RULE = "it has 1 to 128 printable characters, and no slash"
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be a room's or a person's in a gateway's paths."""
+    return 0 < len(text) <= 128 and text.isprintable() and "/" not in text and bool(text.strip())
+
+
+def refuse_given(context: click.Context, names: Iterable[str], with_option: str, why: str) -> None:
+    """Refuse those options of a command that were given, and have no meaning with another one.
+
+    Raises `click.UsageError`.
+    """
+    for parameter in context.command.params:
+        if parameter.name in names and context.get_parameter_source(parameter.name) == ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[-1]} is not for {with_option}: {why}.")
 
 
 def verbose(command: F) -> F:
@@ -160,6 +183,18 @@ def drain(command: F) -> F:
         show_default=True,
         help="How long running conversations may go on after SIGTERM or Ctrl-C, while nobody else gets in; then they "
         "are ended. A second Ctrl-C ends all at once.",
+    )(command)
+
+
+def return_within(command: F) -> F:
+    """`--return-within`."""
+    return click.option(
+        "--return-within",
+        type=click.FloatRange(min=0),
+        callback=number,
+        metavar="SECONDS",
+        help="How long somebody whose connection is lost may take to come back, and find the conversation going on, "
+        "with what was said meanwhile; 0 ends it at once.  [default: 30 in rooms, else 0]",
     )(command)
 
 

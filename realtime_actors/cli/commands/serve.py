@@ -67,6 +67,7 @@ Examples:
 @options.token("A token that frontends must show. Without one everybody who reaches the port may talk.")
 @options.allow_origin
 @options.max_sessions
+@options.return_within
 @options.workers
 @options.drain
 @options.verbose

@@ -61,4 +61,4 @@ async def demonstrate(
             )
 
         agents = Agents({"openai": model}, "Friday", _INSTRUCTIONS, DEMO_TOOLS, local)
-        await host_gateway(agents, gateway, describe, stopping=stopping, place=place)
+        await host_gateway(gateway, describe, agent=agents, stopping=stopping, place=place)

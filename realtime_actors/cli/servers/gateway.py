@@ -1,4 +1,4 @@
-"""Running a gateway with agents of one model: what `demo` and `serve` have in common."""
+"""Running a gateway: what `demo` and `serve` have in common."""
 
 import gc
 import signal
@@ -14,7 +14,16 @@ from realtime_actors.agents import LocalVAD, RealtimeAgent, Tool
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.running import CLOSE_TIMEOUT, GRACE, Stopping
 from realtime_actors.cli.workers.channel import Passed, Place
-from realtime_actors.gateway import AgentRequest, Drain, Gateway, GatewaySettings, GetStatus, InvalidSessionConfig
+from realtime_actors.gateway import (
+    AgentFactory,
+    AgentRequest,
+    Drain,
+    Gateway,
+    GatewaySettings,
+    GetStatus,
+    InvalidSessionConfig,
+    RoomFactory,
+)
 from realtime_actors.providers import Manual, RealtimeModel, SemanticVAD, ServerVAD, TurnDetection
 from realtime_actors.telemetry import dump_on_signal
 from realtime_actors.transports import WebSocketOptions
@@ -62,14 +71,17 @@ class Agents:
 
 
 async def host(
-    agents: Agents,
     settings: GatewaySettings,
     describe: Callable[[str], str],
     *,
+    agent: AgentFactory | None = None,
+    room: RoomFactory | None = None,
     stopping: Stopping | None = None,
     place: Place | None = None,
 ) -> None:
     """Serve frontends until cancelled, and say what `describe` makes of the gateway's URL (`ws://HOST:PORT`).
+
+    Each session has the agent that `agent` makes, or is the room that `room` makes.
 
     Asked by `stopping`, it lets conversations finish, and returns. With a `place` it is one of several workers: its
     connections come from the supervisor, which is told instead. SIGUSR1, where there is one, prints the actors to
@@ -84,7 +96,7 @@ async def host(
             label = "" if place is None else place.label
             await nursery.start(partial(dump_on_signal, runtime, signal.SIGUSR1, label=label))
         listeners = () if passed is None else (passed,)
-        gateway = await runtime.spawn(Gateway(agents, settings, listeners), name="gateway")
+        gateway = await runtime.spawn(Gateway(agent, settings, listeners, room=room), name="gateway")
         if stopping is not None:
             nursery.start_soon(_drain_when_asked, gateway, stopping)
         gc.freeze()  # what was imported stays: to look through all of it for garbage would stop everybody for 30 ms

@@ -82,7 +82,7 @@ async def serve_agents(
             "Ctrl-C ends it."
         )
 
-    await host_gateway(agents, settings, describe, stopping=stopping, place=place)
+    await host_gateway(settings, describe, agent=agents, stopping=stopping, place=place)
 
 
 def model_of(

@@ -1,6 +1,6 @@
 """Running a simulator: alone, or as the model behind the demo."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,11 +74,14 @@ def _scripted_brain(script: Path | None) -> ScriptedBrain:
     return ScriptedBrain() if script is None else load_script(script)
 
 
-def speech_brain() -> SpeechBrain:
-    """The brain for local speech, not yet loaded. Raises `MissingExtra` where its packages are not installed."""
+def speech_brain(names: Sequence[str] = ()) -> SpeechBrain:
+    """The brain for local speech, not yet loaded, of somebody in a room with those of these `names`.
+
+    Raises `MissingExtra` where its packages are not installed.
+    """
     if not all(find_spec(name) for name in ("espeakng_loader", "pocketsphinx")):
         raise MissingExtra
-    return SpeechBrain()
+    return SpeechBrain(names=names)
 
 
 @asynccontextmanager
