@@ -30,7 +30,7 @@ from realtime_actors.events import (
 )
 from realtime_actors.providers import Capabilities
 
-from .base import OVERLOADED, new_id, refused
+from .base import OVERLOADED, Begin, new_id, refused
 from .calls import Calls
 from .changes import tools_by_name
 from .from_model import AgentOfModel
@@ -78,6 +78,7 @@ class RealtimeAgent(AgentOfModel):
     async def started(self) -> None:
         """Connect, and wait until the provider has accepted the configuration."""
         self._agent_id = self.context.name
+        self._is_past = self.context.tell(self.context.ref, Begin())
         self._instructions = self.instructions
         models = models_of(self.model)
         if self.turn_detection is not None:
@@ -117,6 +118,11 @@ class RealtimeAgent(AgentOfModel):
 
     def _answered(self, use: ToolUse, output: str, result: ToolResult | None) -> None:
         self._apply(self._turns.answered(use, output, result))
+
+    @receives
+    def begin(self, _: Begin) -> None:
+        """What follows is of this life."""
+        self._is_past = False
 
     # -- the client
 

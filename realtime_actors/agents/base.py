@@ -59,7 +59,7 @@ from .turns import (
 )
 from .watchdog import Patience, Watchdog
 
-__all__ = ["OVERLOADED", "BaseAgent", "CheckSilence", "new_id", "refused"]
+__all__ = ["OVERLOADED", "BaseAgent", "Begin", "CheckSilence", "new_id", "refused"]
 
 log = logging.getLogger("realtime_actors.agents")
 
@@ -70,6 +70,11 @@ MOST_UNACKNOWLEDGED = 256
 @attrs.frozen
 class Settle:
     """A frontend has had its time to take the end of a reply."""
+
+
+@attrs.frozen
+class Begin:
+    """What an agent tells itself first: what it is told before that by a model is from its last life, which crashed."""
 
 
 @attrs.frozen
@@ -110,6 +115,8 @@ class BaseAgent(Actor):
     _watch: Timer | None = attrs.field(init=False, default=None)
     _instructions: str = attrs.field(init=False)
     _cancels: int = attrs.field(init=False, default=0)
+    _is_past: bool = attrs.field(init=False, default=False)
+    """Whether what a model says is still that of the connection of a life before: a mailbox outlives a crash."""
     _audio_in: AudioIn = attrs.field(init=False)
     _topics: dict[type, str] = attrs.field(init=False, factory=dict[type, str])
     _unacknowledged: dict[str, AppendText | AppendImage | AppendToolResult] = attrs.field(

@@ -50,6 +50,8 @@ class ConnectedAgent(ChangingAgent):
     @receives
     def connection_ready(self, event: ConnectionReady) -> None:
         """The first time the agent is ready; later it has come back, to a model that remembers what it is told here."""
+        if self._is_past:
+            return
         self._watchdog.begin()
         first, metadata = self._link.ready(event)
         if self._changing is not None and self._changing.model is not None and not self._changing.has_begun:
@@ -71,6 +73,8 @@ class ConnectedAgent(ChangingAgent):
     @receives
     def connection_lost(self, event: ConnectionLost) -> None:
         """Replies end here; what the provider has not acknowledged goes to the next session, in order."""
+        if self._is_past:
+            return
         self._error(event.code, f"{event.reason}; connecting again", "connection_error")
         self._leave(event.code)
         self._link.go_on(self._configuration(), event.number)
@@ -79,6 +83,8 @@ class ConnectedAgent(ChangingAgent):
     @receives
     def connection_expiring(self, event: ConnectionExpiring) -> None:
         """The provider ends its session soon. Between two turns nobody notices."""
+        if self._is_past:
+            return
         self._link.expires(event)
 
     @receives

@@ -75,6 +75,8 @@ class AgentOfModel(ConnectedAgent):
     def reply_part_done(self, event: Part) -> None:
         """A part of the reply is complete; a call is carried out."""
         self._watchdog.heard = True
+        if self._is_past:
+            return
         if self._passes(event.response_id):
             self._publish(agent_event(event, self._agent_id, self.name))
         if isinstance(event, ModelResponseAudioDone):
@@ -91,6 +93,8 @@ class AgentOfModel(ConnectedAgent):
     @receives
     def response_done(self, event: ModelResponseDone) -> None:
         self._watchdog.heard = True
+        if self._is_past:
+            return
         if event.metadata.get("status") != "cancelled":
             self._link.is_useful = True
             self._playout.response_done(event.response_id)
@@ -106,6 +110,8 @@ class AgentOfModel(ConnectedAgent):
         return self._turns.passes(response_id)
 
     def _created(self, response_id: str) -> None:
+        if self._is_past:
+            return
         self._apply(self._turns.created(response_id, not self._unacknowledged))
 
     # -- what the model hears and says of itself
@@ -113,6 +119,8 @@ class AgentOfModel(ConnectedAgent):
     @receives
     def heard(self, event: InputEvent) -> None:
         """The user begins to speak, says something, is silent."""
+        if self._is_past:
+            return
         self._apply(self._audio_in.told(event))
 
     @receives
@@ -132,6 +140,8 @@ class AgentOfModel(ConnectedAgent):
 
     @receives
     def request_failed(self, notice: RequestFailed) -> None:
+        if self._is_past:
+            return
         if notice.conflict == "item_gone" or is_cutting(notice.request_id):
             log.debug("%s: an item cannot be cut: %s", self._agent_id, notice.message)
             return
@@ -166,7 +176,10 @@ class AgentOfModel(ConnectedAgent):
     @receives
     def session_saved(self, notice: SessionResumable) -> None:
         """A later session goes on from here."""
-        self._memory.saved(notice.live)
+        if self._is_past:
+            return
+        # What the provider has not acknowledged may have come too late for that.
+        self._memory.saved(notice.live, {*self._unacknowledged, *notice.unsure})
 
     @receives
     def session_changed(self, event: ModelSessionCreated | ModelSessionEnded) -> None:
