@@ -167,11 +167,15 @@ class Member:
                 break
         return turns
 
+    def forget_commits(self) -> None:
+        """Its provider's session is gone: what was told there is not written down any more."""
+        self._commits.clear()
+
     def forget_heard(self) -> None:
         """Its model is gone, and what it had heard."""
         self.heard, self.heard_ms, self.turns = {}, 0.0, []
-        self._commits.clear()
         self._held.clear()
+        self.forget_commits()
 
     # -- what it says
 

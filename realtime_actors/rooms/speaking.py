@@ -37,7 +37,6 @@ log = logging.getLogger("realtime_actors.rooms")
 _LEVELS_EVERY = 10  # ticks
 _NOTHING_FOR = 1.5  # seconds
 _MOST_BEHIND = 1.0  # seconds: after a longer stall the time in which nobody was heard is gone
-_NO_WORDS = "input_transcription_failed"  # the error of a provider that could not write down what was said
 
 MODERATE = (
     "You moderate a conversation, and do not take part in it. These have the floor next if you name them: {names}. "
@@ -343,5 +342,9 @@ class SpeakingRoom(BaseRoom):
     def not_written_down(self, event: AgentError) -> None:
         """Of what an agent complains only this matters here: words that will not come."""
         member = self._members.get(event.agent_id)
-        if member is not None and event.code == _NO_WORDS:
+        if member is None:
+            return
+        if event.error_type == "input_transcription_failed":
             member.written_down(trio.current_time())
+        elif event.error_type == "connection_error" and event.code != "audio_dropped":
+            member.forget_commits()

@@ -83,13 +83,14 @@ class Voice:
     """The simulator's."""
     agent_options: dict[str, Any] = attrs.field(factory=dict[str, Any])
     agent_type: type[RealtimeAgent] = RealtimeAgent
+    brain_type: type[ScriptedBrain] = ScriptedBrain
     brain: ScriptedBrain = attrs.field(init=False)
     simulator: Simulator = attrs.field(init=False)
     wire: RecordingTransport = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         replies = [each if isinstance(each, Reply) else Reply([Say(each)]) for each in self.says]
-        self.brain = ScriptedBrain(replies=replies, transcripts=self.transcripts, ms_per_character=20)
+        self.brain = self.brain_type(replies=replies, transcripts=self.transcripts, ms_per_character=20)
         options: dict[str, Any] = {"speed": 4, "seed": 1, "transcripts": "before", **self.options}
         self.simulator = _SIMULATORS[self.provider](brain=self.brain, **options)
         self.wire = RecordingTransport(MemoryTransport(self.simulator.respond))
