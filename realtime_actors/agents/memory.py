@@ -246,11 +246,18 @@ class Conversation:
 
     # -- sessions
 
-    def saved(self, live: bool) -> None:
-        """The provider keeps all that was said so far for a session to come; `live`: and what is said after it."""
+    def saved(self, live: bool, without: Collection[str] = ()) -> None:
+        """The provider keeps what was said so far for a session to come, `without` the items of these ids.
+
+        Speech that has had no reply, and whose words are not known, is not part of it: it may go on. `live`: it keeps
+        what is said after it as well.
+        """
         self._live = live
-        for entry in self._entries:
-            entry.saved = True
+        is_answered = False
+        for entry in reversed(self._entries):
+            is_answered = is_answered or not isinstance(entry.item, UserSpeech | UserText | UserImage)
+            goes_on = entry.is_open and isinstance(entry.item, UserSpeech) and not is_answered
+            entry.saved = entry.saved or not (goes_on or entry.item.id in without)
 
     def seed(self, without: Collection[str] = ()) -> Seed:
         """What a new session is to be given, `without` the items of these ids, which it is told in another way."""

@@ -81,11 +81,13 @@ class SessionExpired:
 class SessionResumable:
     """The provider keeps the session until here: a new socket whose configuration has this handle goes on with it.
 
-    `live`: it keeps what comes after this as well.
+    `live`: it keeps what comes after this as well. `unsure` are items that have arrived, by their ids, and may not be
+    part of it.
     """
 
     handle: str = attrs.field(repr=False)
     live: bool = False
+    unsure: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -50,6 +50,11 @@ class Hearing:
         return self._speech is not None and self._speech.started and not self._speech.ended
 
     @property
+    def has_heard(self) -> bool:
+        """Whether the user has said something since the end of the last reply."""
+        return self._speech is not None
+
+    @property
     def tells(self) -> bool:
         """Whether this model says when speech begins."""
         return self._tells

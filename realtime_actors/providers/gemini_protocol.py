@@ -104,6 +104,7 @@ class GeminiProtocol(JSONProtocol):
     """One socket of Gemini's wire. `name` is unique, and part of every id that is made here."""
 
     __slots__ = (
+        "_answered",
         "_asked",
         "_asking",
         "_before",
@@ -116,6 +117,7 @@ class GeminiProtocol(JSONProtocol):
         "_pushed",
         "_reply",
         "_seeded",
+        "_spoken",
         "_stale",
         "_unsaved",
         "_usage",
@@ -138,6 +140,8 @@ class GeminiProtocol(JSONProtocol):
         self._called: dict[str, None] = {}  # calls that were told, so that one that comes twice is made once
         self._usage: Message = {}
         self._unsaved = False  # whether something happened since the latest handle
+        self._spoken = False  # whether there was speech that it may be one to
+        self._answered: tuple[str, ...] = ()  # the items that the latest reply is one to, unless it is one to speech
 
     def _new_id(self, kind: str) -> str:
         self._count += 1
@@ -320,7 +324,8 @@ class GeminiProtocol(JSONProtocol):
     def _new_reply(self) -> tuple[Decoded, Reply]:
         self._asked, self._unsaved, self._seeded = False, True, False
         self._reply = Reply(self._new_id("resp"), self._new_id("item"))
-        said: Decoded = [ItemAdded(item_id) for item_id in self._asking.arrived()]
+        self._answered, self._spoken = tuple(self._asking.arrived()), self._hearing.has_heard
+        said: Decoded = [ItemAdded(item_id) for item_id in self._answered]
         return [*said, ModelResponseCreated(self._reply.id)], self._reply
 
     def _end(self, status: str, reason: str = "") -> Decoded:
@@ -417,6 +422,7 @@ class GeminiProtocol(JSONProtocol):
     def _heard(self, transcription: Message) -> Decoded:
         text = as_text(transcription.get("text"))
         idle = self._reply is None and not self._stale
+        self._spoken = self._spoken or self._reply is not None  # the words of speech may come after the reply to it
         said = self._hearing.words(text, self._asking.position_ms, idle=idle) if text else []
         return said + self._hearing.finish() if transcription.get("finished") is True else said
 
@@ -451,7 +457,8 @@ class GeminiProtocol(JSONProtocol):
         # One that comes before the first reply may be of before we told what was said: a new session is told it again.
         if self._seeded or not self._gemini.resumes:  # Gemini 3 gives handles unasked
             return []
-        return [SessionResumable(handle)]
+        # What was sent while the model began to reply to speech may still be on its way.
+        return [SessionResumable(handle, unsure=self._answered if self._spoken else ())]
 
     def _go_away(self, value: Message) -> Decoded:
         left_ms = _milliseconds(as_text(value.get("timeLeft")))

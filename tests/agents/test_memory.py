@@ -285,6 +285,17 @@ class TestSeeds:
         told.writes("Three", "u3")
         assert told.conversation.seed().since == ()
 
+    def test_what_may_have_come_too_late_for_the_provider_to_keep_is_told_again(self) -> None:
+        told = Told()
+        told.writes("One", "u1")
+        told.writes("Two", "u2")
+        told.conversation.saved(live=False, without={"u2"})
+        told.speaks("s1")
+        told.conversation.saved(live=False, without={"u2"})
+        assert told.conversation.seed().since == (UserText("u2", "Two"), UserSpeech("s1"))
+        told.conversation.saved(live=False)
+        assert told.conversation.seed().since == (UserSpeech("s1"),)
+
     def test_speech_without_words_and_pictures_that_are_gone_are_not_all(self) -> None:
         told = Told()
         told.speaks("s1")

@@ -295,3 +295,22 @@ async def test_on_sockets(model: GeminiRealtimeModel) -> None:
             assert audio_of(await talk.reply() + await talk.reply()) == audio("Sunny.")
             await talk.speak(SPEECH + PAUSE)
             assert audio_of(await talk.reply()) == audio("Hello.")
+
+
+@GENERATIONS
+async def test_a_text_that_a_handle_does_not_know_is_told_to_the_session_that_goes_on_from_it(
+    autojump_clock: trio.abc.Clock, model: GeminiRealtimeModel
+) -> None:
+    """The handle that comes at the end of the turn before is older than the text, and says nothing of it."""
+    server = simulator([Say("Once upon a time there was a king.")], STORY, [Say("It was blue.")], speed=1)
+    async with talking(server, model) as talk:
+        talk.say("Begin.")
+        await talk.probe.until(AgentResponseAudioDelta)
+        talk.say("My colour is blue. Now a story!")
+        await talk.reply()
+        await talk.probe.until(AgentResponseAudioDelta)
+        talk.drop()
+        await talk.probe.until(ServerSessionUpdated)
+        talk.say("Which colour?")
+        assert audio_of(await talk.reply()) == audio("It was blue.")
+        assert " ".join(heard(server)).count("My colour is blue.") == 1

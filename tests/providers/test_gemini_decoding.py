@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import orjson
@@ -358,6 +358,32 @@ class TestReplies:
         protocol.encode(AppendAudio(bytes(320)))
         said = decode(protocol, INTERRUPTED, COMPLETE)
         assert kinds(said) == ["ItemAdded", "ResponseCreated", "ResponseDone"]
+
+
+class TestHandles:
+    HANDLE: ClassVar = {"sessionResumptionUpdate": {"newHandle": "h-2", "resumable": True}}
+
+    def test_what_was_asked_is_part_of_a_session_that_is_kept_after_its_reply_has_begun(
+        self, protocol: GeminiProtocol
+    ) -> None:
+        ask(protocol)
+        assert decode(protocol, SPEECH, COMPLETE, self.HANDLE)[-1] == SessionResumable("h-2")
+
+    def test_what_was_sent_while_the_model_began_to_reply_to_speech_may_be_missing_until_the_next_reply(
+        self, protocol: GeminiProtocol
+    ) -> None:
+        """The text may be on its way for seconds, and the reply is one to the speech."""
+        activity = [{"voiceActivity": {"type": f"ACTIVITY_{each}", "audioOffset": "1s"}} for each in ("START", "END")]
+        decode(protocol, *activity)
+        ask(protocol)
+        said = decode(protocol, SPEECH, COMPLETE, self.HANDLE)
+        assert said[-1] == SessionResumable("h-2", unsure=("item_u1",))
+        assert decode(protocol, SPEECH, COMPLETE, self.HANDLE)[-1] == SessionResumable("h-2")
+
+    def test_the_words_of_speech_may_come_after_the_reply_to_it_has_begun(self, protocol: GeminiProtocol) -> None:
+        ask(protocol)
+        said = decode(protocol, SPEECH, content(inputTranscription={"text": "Hello?"}), COMPLETE, self.HANDLE)
+        assert said[-1] == SessionResumable("h-2", unsure=("item_u1",))
 
 
 class TestCancel:
