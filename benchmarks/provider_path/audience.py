@@ -42,10 +42,14 @@ class _Frontend:
 
 
 class Audience:
-    """Frontends of one gateway. `framing` is `plain` (minimal, for relays), `json` or `msgpack`."""
+    """Frontends of one gateway. `framing` is `plain` (minimal, for relays), `json` or `msgpack`.
 
-    def __init__(self, port: int, framing: str, process: int) -> None:
+    With `rooms` they are people in so many rooms, in turn; else each has a session of its own.
+    """
+
+    def __init__(self, port: int, framing: str, process: int, rooms: int = 0) -> None:
         self._port = port
+        self._rooms = rooms
         self._framing = framing
         self._watched = Watched(process)
         self._poll = select.epoll()
@@ -135,16 +139,18 @@ class Audience:
 
     def _open(self, sessions: int) -> None:
         for _ in range(sessions):
-            frontend = self._connect(f"s{len(self._frontends)}")
+            number = len(self._frontends)
+            path = f"person-{number}/room-{number % self._rooms}" if self._rooms else f"ann/s{number}"
+            frontend = self._connect(path)
             deadline = time.monotonic() + _PATIENCE
             while not frontend.ready:
                 if time.monotonic() > deadline:
                     raise TimeoutError("a session did not begin: see what the gateway said on stderr")
                 for descriptor, _ in self._poll.poll(0.05):
                     for payload in self._read(self._frontends[descriptor]):
-                        self._frontends[descriptor].ready |= b"agent_ready" in payload
+                        self._frontends[descriptor].ready |= _is_ready(payload)
 
-    def _connect(self, name: str) -> _Frontend:
+    def _connect(self, path: str) -> _Frontend:
         client = socket.create_connection(("127.0.0.1", self._port))
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         frontend = _Frontend(client, Incoming(plain=self._framing == "plain", is_client=True))
@@ -153,7 +159,7 @@ class Audience:
         if self._framing != "plain":
             protocol = f"Sec-WebSocket-Protocol: {_SUBPROTOCOL}\r\n" if self._framing == "msgpack" else ""
             client.sendall(
-                f"GET /ws/ann/{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"GET /ws/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 f"{protocol}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
             )
             self._take_answer(frontend)
@@ -169,7 +175,7 @@ class Audience:
                 raise ConnectionError("the gateway hung up: see what it said on stderr")
             head += data
         for payload in frontend.incoming.feed(head):
-            frontend.ready |= b"agent_ready" in payload
+            frontend.ready |= _is_ready(payload)
 
     def _say(self, frontend: _Frontend, event: dict[str, object]) -> None:
         match self._framing:
@@ -192,6 +198,10 @@ class Audience:
         return payloads
 
 
+def _is_ready(payload: bytes) -> bool:
+    return b"agent_ready" in payload or b"room_state" in payload
+
+
 @click.command()
 @click.argument("kind", type=click.Choice(["hear", "stay", "interrupt"]))
 @click.argument("framing", type=click.Choice(["plain", "json", "msgpack"]))
@@ -199,12 +209,13 @@ class Audience:
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
+@click.argument("rooms", type=int, default=0)
 def main(  # noqa: PLR0917 - click gives them by name
-    kind: str, framing: str, process: int, sessions: int, warm: int, count: int
+    kind: str, framing: str, process: int, sessions: int, warm: int, count: int, rooms: int
 ) -> None:
     """Be the frontends of so many sessions."""
     go_first(AUDIENCE)
-    audience = Audience(int(sys.stdin.readline()), framing, process)
+    audience = Audience(int(sys.stdin.readline()), framing, process, rooms)
     match kind:
         case "hear":
             values: object = audience.hear(sessions, warm, count)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from benchmarks.benchmark import Benchmark
 
-from . import interruption, to_application, to_frontend
+from . import interruption, rooms, to_application, to_frontend
 
 __all__ = ["benchmarks"]
 
 
 def benchmarks() -> list[Benchmark]:
     """All of them."""
-    return [*to_application.benchmarks(), *to_frontend.benchmarks(), *interruption.benchmarks()]
+    return [*to_application.benchmarks(), *to_frontend.benchmarks(), *interruption.benchmarks(), *rooms.benchmarks()]

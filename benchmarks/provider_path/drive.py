@@ -18,14 +18,18 @@ __all__ = ["main"]
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["listen", "speak", "relay", "broadcast", "interrupt", "consume", "stay"]))
+@click.argument(
+    "kind",
+    type=click.Choice(["listen", "speak", "relay", "broadcast", "room", "interrupt", "consume", "stay", "converse"]),
+)
 @click.argument("driver")
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
-@click.argument("frontends", type=int, default=1)
+@click.argument("frontends", type=int, default=1)  # or members of a room
+@click.argument("rooms", type=int, default=1)
 def main(  # noqa: PLR0917 - click gives them by name
-    kind: str, driver: str, sessions: int, warm: int, count: int, frontends: int
+    kind: str, driver: str, sessions: int, warm: int, count: int, frontends: int, rooms: int
 ) -> None:
     """Run the driver until each session has had so many pieces, beside those to warm up with."""
     go_first(CONTESTANT)
@@ -42,8 +46,12 @@ def main(  # noqa: PLR0917 - click gives them by name
         module.relay(port, _say_port)
     elif kind == "broadcast":
         module.broadcast(port, sessions, frontends, _say_port)
+    elif kind == "room":
+        module.rooms(port, sessions, frontends, rooms, _say_port)
     elif kind == "stay":
         module.stay(port, sessions)
+    elif kind == "converse":
+        module.converse(port, sessions, frontends)
     elif kind != "speak":
         getattr(module, kind)(port)  # it prints by itself what it has found
     else:

@@ -14,7 +14,15 @@ from .load import Load
 from .processes import Driver, Process, connect, drive, end, line, start
 from .wire import DELTA_MS
 
-__all__ = ["WARM_SESSIONS", "check_audience", "interruption_trial", "relay_trial", "trial", "verdict"]
+__all__ = [
+    "WARM_SESSIONS",
+    "check_audience",
+    "interruption_trial",
+    "relay_trial",
+    "rooms_trial",
+    "trial",
+    "verdict",
+]
 
 _MOST_CPU = 0.8
 """More than this share of a core, and the frontends may have been the bottleneck."""
@@ -68,6 +76,41 @@ def relay_trial(load: Load, driver: Driver | str, framing: str, frontends: int |
         verdict(load, values, report)
         if load.kind != "flood":  # in which what is measured would have had to wait for them
             check_audience(values)
+    return {**values, **{f"generator {name}": value for name, value in report.items()}}
+
+
+def rooms_trial(load: Load, driver: Driver | str, framing: str, *, people: int, rooms: int = 1) -> Values:
+    """What agents took, one for each session, in so many rooms, each heard by so many people in its room.
+
+    `cpu` is of a delta of the provider's, whoever hears it. Raises as the others do.
+    """
+    agents = load.sessions
+    in_a_room = agents // rooms
+    numbers = [str(load.warm), str(load.count)]
+    processes = [start("mock", "stream", str(agents), *numbers)]
+    try:
+        mock = processes[0]
+        contestant = drive(driver, "room", str(agents), *numbers, str(people), str(rooms))
+        processes.append(contestant)
+        heard = [str(load.warm * in_a_room), str(load.count * in_a_room), str(rooms)]
+        audience = start("audience", "hear", framing, str(contestant.pid), str(people * rooms), *heard)
+        processes.append(audience)
+        connect(contestant, mock)
+        connect(audience, contestant)
+        try:
+            printed, _ = audience.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failed("it had not done all of its work in time") from None
+        if not printed:
+            raise Failed("the people did not hear all: see what they said on stderr")
+        contestant.kill()
+        report = line(mock)
+    finally:
+        end(processes)
+    values: dict[str, float] = orjson.loads(printed)
+    values["cpu"] *= people
+    verdict(load, values, report)
+    check_audience(values)
     return {**values, **{f"generator {name}": value for name, value in report.items()}}
 
 

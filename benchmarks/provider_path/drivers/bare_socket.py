@@ -116,16 +116,16 @@ def relay(port: int, listening: Callable[[int], None]) -> None:
     trio.run(_relay, port, listening)
 
 
-async def _broadcast(port: int, agents: int, frontends: int, listening: Callable[[int], None]) -> None:
+async def _rooms(port: int, agents: int, people: int, rooms: int, listening: Callable[[int], None]) -> None:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     listening(listener.socket.getsockname()[1])
     streams: list[trio.SocketStream] = []
-    for _ in range(agents * frontends):
+    for _ in range(people * rooms):
         streams.append(await listener.accept())
         await streams[-1].send_all(plain_frame(orjson.dumps({"type": "agent_ready"})))
     async with trio.open_nursery() as nursery:
         for number in range(agents):
-            nursery.start_soon(_broadcast_one, port, streams[number::agents])
+            nursery.start_soon(_broadcast_one, port, streams[number % rooms :: rooms])
 
 
 async def _broadcast_one(port: int, frontends: list[trio.SocketStream]) -> None:
@@ -143,4 +143,9 @@ async def _broadcast_one(port: int, frontends: list[trio.SocketStream]) -> None:
 
 def broadcast(port: int, agents: int, frontends: int, listening: Callable[[int], None]) -> None:
     """See the package."""
-    trio.run(_broadcast, port, agents, frontends, listening)
+    trio.run(_rooms, port, agents, frontends, agents, listening)
+
+
+def rooms(port: int, agents: int, people: int, count: int, listening: Callable[[int], None]) -> None:
+    """See the package."""
+    trio.run(_rooms, port, agents, people, count, listening)
