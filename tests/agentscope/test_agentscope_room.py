@@ -32,7 +32,6 @@ from realtime_actors.agentscope import (
     ChatRoom,
     ClientEvents,
     DashScopeRealtimeModel,
-    Event,
     GeminiRealtimeModel,
     NotAnEvent,
     NotStarted,
@@ -102,7 +101,7 @@ def of(agent: RealtimeAgent, events: list[Any]) -> list[Any]:
     return [event for event in events if event.agent_id == agent.id]
 
 
-def who(kind: type[Event], events: list[Any]) -> list[str]:
+def who(kind: type[ServerEvents.OfAgent], events: list[Any]) -> list[str]:
     return [event.agent_name for event in events if isinstance(event, kind)]
 
 

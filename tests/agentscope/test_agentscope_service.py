@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 import uvicorn
 from agentscope_kit import Provider, eventually, runtime_threads
+from agentscope_room_service import app as room_app
 from agentscope_service import app
+from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -69,9 +71,13 @@ class Frontend:
 
 
 @asynccontextmanager
-async def serving(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[str]:
+async def serving(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, application: FastAPI = app
+) -> AsyncGenerator[str]:
     monkeypatch.setenv("REALTIME_URL", provider.url)
-    config = uvicorn.Config(app, port=0, log_level="critical", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        application, port=0, log_level="critical", ws="websockets-sansio", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     await eventually(lambda: server.started or task.done())
@@ -133,6 +139,53 @@ def test_a_frontend_that_leaves_takes_its_agent_with_it(provider: Provider, monk
     assert runtime_threads() == []
 
 
+def test_a_room_serves_a_frontend(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two agents debate, the first one begins; the frontend says something, ends the session, and has another one."""
+    provider.brain.ms_per_character = 12
+    provider.replies(Reply([Say("I am for it.")]), Reply([Say("I am not.")]))
+    names = {"agent1_name": "于谦", "agent2_name": "郭德纲"}
+
+    async def main() -> None:
+        async with serving(provider, monkeypatch, room_app) as url, connect(url, max_size=None) as socket:
+            frontend = Frontend(socket)
+            for _ in range(2):
+                await frontend.say(type="client_session_create", config=names)
+                events = await frontend.until("server_session_created")
+                events += await frontend.until("agent_response_done") + await frontend.until("agent_response_done")
+                ready = [event["agent_name"] for event in events if event["type"] == "agent_ready"]
+                assert sorted(ready) == sorted(names.values())
+                replies = [event["agent_name"] for event in events if event["type"] == "agent_response_created"]
+                assert replies[:2] == ["于谦", "郭德纲"]
+                await frontend.say(type="client_text_append", session_id="s1", text="And now something else.")
+                await frontend.until("agent_response_done")
+                await frontend.say(type="client_session_end", session_id="s1")
+                await frontend.until("agent_ended")
+                await frontend.until("agent_ended")
+                await eventually(lambda: runtime_threads() == [])
+
+    asyncio.run(main())
+
+
+def test_a_room_ends_with_the_frontend_that_leaves(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nobody stops it."""
+
+    async def main() -> None:
+        async with serving(provider, monkeypatch, room_app) as url:
+            async with connect(url, max_size=None) as socket:
+                await Frontend(socket).say(type="client_session_create", config={})
+                await Frontend(socket).until("server_session_created")
+                assert provider.simulator.statistics().open_connections == 2
+
+            def left() -> bool:
+                gc.collect()  # the exception that ended the endpoint has it still
+                return provider.simulator.statistics().open_connections == 0
+
+            await eventually(left)
+
+    asyncio.run(main())
+    assert runtime_threads() == []
+
+
 def test_a_provider_that_is_not_here_yet_ends_the_session_only(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +234,11 @@ def test_the_tutorial_runs_without_a_key_where_it_is_told_of_a_server(provider: 
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("path", [TUTORIAL, HERE / "agentscope_service.py"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [TUTORIAL, HERE / "agentscope_service.py", HERE / "agentscope_room_service.py"],
+    ids=lambda path: path.stem,
+)
 def test_all_that_is_imported_is_there_under_the_same_name_in_agentscope(path: Path) -> None:
     """So that the file runs with AgentScope's imports: nothing else in it is this package's."""
     source = path.read_text()
