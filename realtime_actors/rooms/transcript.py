@@ -8,6 +8,9 @@ from realtime_actors.events import RoomLine
 
 __all__ = ["Transcript", "labelled"]
 
+MOST_CHARACTERS = 100_000
+"""Characters of all lines that are kept, but for the last line."""
+
 
 def labelled(line: RoomLine) -> str:
     """A line as models are told it: who said what."""
@@ -20,6 +23,7 @@ class Transcript:
 
     most: int
     _lines: dict[str, RoomLine] = attrs.field(init=False, factory=dict[str, RoomLine])
+    _characters: int = attrs.field(init=False, default=0)
 
     @property
     def lines(self) -> list[RoomLine]:
@@ -28,9 +32,12 @@ class Transcript:
 
     def put(self, line: RoomLine) -> None:
         """Add a line, or replace the one of its id, in its place."""
+        before = self._lines.get(line.id)
+        self._characters += len(line.text) - (0 if before is None else len(before.text))
         self._lines[line.id] = line
-        if len(self._lines) > self.most:
-            del self._lines[next(iter(self._lines))]
+        while len(self._lines) > self.most or (self._characters > MOST_CHARACTERS and len(self._lines) > 1):
+            oldest = self._lines.pop(next(iter(self._lines)))
+            self._characters -= len(oldest.text)
 
     def told(self, characters: int) -> str:
         """The end of it in words, of so many characters at most."""

@@ -47,11 +47,13 @@ def three(says: Sequence[str] = (), **options: Any) -> list[Voice]:
 
 async def quiet(room: Seated) -> list[Any]:
     """All that is said until nobody has the floor for a while."""
-    await trio.sleep(0.5)
-    while (await room.state()).holders:
-        await trio.sleep(1)
-    await trio.sleep(3)
-    assert not (await room.state()).holders
+    quiet_for = 0
+    for _ in range(120):
+        await trio.sleep(0.5)
+        quiet_for = 0 if (await room.state()).holders else quiet_for + 1
+        if quiet_for == 6:
+            break
+    assert quiet_for == 6
     return room.probe.take_all()
 
 
