@@ -76,6 +76,7 @@ export class RealtimeClient extends Emitter {
   #lastHeard = 0;
   #pulse = 0; // timer
   #canAsk = false;
+  #isCreated = false; // a session, on this socket
 
   /**
    * @param {object} options
@@ -195,6 +196,7 @@ export class RealtimeClient extends Emitter {
     if (this.token) offered.push(TOKEN_SUBPROTOCOL + percentEncode(this.token));
     this.#enter("connecting");
     const socket = new WebSocket(address, offered);
+    this.#isCreated = false;
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#timer = setTimeout(() => this.#lost({ code: 1006, reason: "no answer" }), CONNECT_TIMEOUT);
@@ -278,7 +280,10 @@ export class RealtimeClient extends Emitter {
       this.emit("invalid", error);
       return;
     }
-    const isResumed = event.type === "server_session_updated" && event.metadata?.resumed === "true";
+    if (event.type === "server_session_created") this.#isCreated = true;
+    // A room that goes on may say so before the gateway does.
+    const goesOn = event.type === "room_state" && !this.#isCreated;
+    const isResumed = goesOn || (event.type === "server_session_updated" && event.metadata?.resumed === "true");
     if (this.state === "starting" && (isResumed || ["agent_ready", "room_state"].includes(event.type))) {
       this.#attempts = 0;
       this.#wasReady = true;

@@ -115,6 +115,7 @@ export class Room {
   #lines = new Map(); // the text of each line that is shown
   #replies = new Map(); // the responses of the reply that each agent is making
   #isShown = false;
+  #before = 0; // how much was shown when the connection was made
 
   /**
    * `self` is the user's id; `onchange` is called when others have the floor, `said` when there is something in the
@@ -150,6 +151,7 @@ export class Room {
       this.#replies.get(agent_id).push(response_id);
     });
     client.on("state", ({ state }) => {
+      if (state === "starting") this.#before = transcript.list.childElementCount;
       if (state !== "ready") for (const each of this.#participants.values()) each.level();
     });
     $("participants").hidden = false;
@@ -184,12 +186,13 @@ export class Room {
       this.#lines.clear();
       this.transcript.startAnew();
     }
-    let following = null; // what was said while the user was away may have come before this
+    let following = this.transcript.list.children[this.#before]; // what came before this is newer
     for (const line of state.lines.toReversed()) {
       const isKnown = this.transcript.find(line.id) !== undefined;
-      const turn = this.#line(line);
-      if (!isKnown && following) following.before(turn.entry);
-      following = turn.entry;
+      const { entry } = this.#line(line);
+      if (!isKnown) following?.before(entry);
+      const isEarlier = !following || entry.compareDocumentPosition(following) & Node.DOCUMENT_POSITION_FOLLOWING;
+      if (isEarlier) following = entry;
     }
     this.#setFloor(state);
   }
