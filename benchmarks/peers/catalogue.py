@@ -16,7 +16,7 @@ from benchmarks.provider_path.processes import Driver
 from benchmarks.provider_path.trial import relay_trial, trial
 
 from .environments import Environment
-from .trials import consumption_trial, interruption_trial, weight_trial
+from .trials import consumption_trial, conversation_trial, interruption_trial, weight_trial
 
 __all__ = ["AGENTSCOPE_1", "FLOOR", "OPENAI_AGENTS", "OURS", "PEERS", "Peer", "benchmarks"]
 
@@ -27,6 +27,7 @@ _SIZES, _QUICK_SIZE = (100, 200), 100
 _FLOODS = (1, 20)
 _SPEAKERS = 20
 _FRONTENDS = 100
+_ROOMS = (2, 4, 8)
 _WEIGHED, _QUICK_WEIGHED = 100, 50
 
 
@@ -78,7 +79,7 @@ _HOSTED_FLOORS = ((FLOOR, "floor_socket"), ("bare trio-websocket", "floor_trio_w
 """Those that do what `benchmarks.peers.application` asks for."""
 
 _RELAY_FLOORS = ((FLOOR, "bare_socket", "plain"), ("bare trio-websocket", "bare_trio_websocket", "json"))
-_WITH_A_GATEWAY = (AGENTSCOPE_1,)
+_WITH_A_GATEWAY = _WITH_ROOMS = (AGENTSCOPE_1,)
 _OF_OURS = ("frontends on one agent", "interruption in passes · 100 others stream")
 """Benchmarks without peers, which have a part in the goals."""
 
@@ -96,6 +97,7 @@ def benchmarks(directory: Path, tell: Callable[[str], None], peers: Sequence[Pee
         _consumption(them),
         _weight(them),
         *(_relay(kind, them) for kind in ("stream", "flood")),
+        *(_room(agents, them) for agents in _ROOMS),
         _capacity(them),
         *(each for each in to_frontend.benchmarks() + interruption.benchmarks() if each.label in _OF_OURS),
     ]
@@ -236,7 +238,7 @@ def _relay(kind: Kind, them: Them) -> Benchmark:
         group="peers",
         name="provider to frontend" if kind == "stream" else "flood to frontends",
         case=sessions_in_words(sessions),
-        about="A delta from the provider's socket to the frontend's, JSON to JSON; the peer's under FastAPI and uvicorn.",
+        about="A delta from the provider's socket to the frontend's, JSON; the peer's under FastAPI and uvicorn.",
         measures={"cpu": "µs", "p99": "ms"} if kind == "stream" else {"cpu": "µs"},
         baseline=FLOOR,
         contestants=[
@@ -244,6 +246,24 @@ def _relay(kind: Kind, them: Them) -> Benchmark:
             *(contestant(*each) for each in _RELAY_FLOORS),
             *(contestant(peer.name, driver, "json") for peer, driver in them if peer.name in _WITH_A_GATEWAY),
         ],
+        quick_rounds=1,
+    )
+
+
+def _room(agents: int, them: Them) -> Benchmark:
+    return Benchmark(
+        group="peers",
+        name="room",
+        case=f"{agents} agents",
+        about="An agent speaks in each of five rooms: CPU time of each piece of 20 ms to each other agent of its room.",
+        measures={"cpu": "µs"},
+        baseline=FLOOR,
+        contestants=_hosted(
+            lambda driver, quick: conversation_trial(driver, agents, quick=quick),
+            True,
+            [(peer, driver) for peer, driver in them if peer.name in _WITH_ROOMS],
+        ),
+        quick=agents == _ROOMS[-1],
         quick_rounds=1,
     )
 

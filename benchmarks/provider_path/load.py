@@ -8,7 +8,7 @@ import attrs
 
 __all__ = ["QUICK_SIZE", "SIZES", "Kind", "Load", "load_of", "sessions_in_words"]
 
-Kind = Literal["stream", "flood", "hear", "stay", "interrupt", "answer"]
+Kind = Literal["stream", "flood", "hear", "stay", "interrupt", "answer", "converse"]
 
 SIZES = (1, 10, 50, 100, 200, 400)
 QUICK_SIZE = 100

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 
 import attrs
 import click
@@ -101,8 +102,38 @@ class Mock:
     def stream(self, warm: int, deltas: int, look_every: float = _LOOK_EVERY) -> dict[str, float]:
         """Send each session a delta every 20 ms, the sessions evenly spread. The first `warm` do not count."""
         self._begin(replies=True)
+        report = self._stream(self._order, warm, deltas, look_every)
+        self._wait_for_the_end()
+        return report
+
+    def converse(self, speakers: int, warm: int, deltas: int) -> None:
+        """Stream to the sessions that ask for a reply, and count the pieces of audio that come from the others.
+
+        Prints a line when the first delta is sent that counts, and its report, with how many came, after the last.
+        """
+        self._begin(replies=False, speakers=speakers)
+        before = 0
+
+        def begin() -> None:
+            nonlocal before
+            before = len(self._heard)
+            _print({})
+
+        speaking = [session for session in self._order if session.delta is not None]
+        report = self._stream(speaking, warm, deltas, _LOOK_EVERY, begin)
+        _print({**report, "heard": float(len(self._heard) - before)})
+        self._wait_for_the_end()
+
+    def _stream(
+        self,
+        sessions: Sequence[_Session],
+        warm: int,
+        deltas: int,
+        look_every: float,
+        begin: Callable[[], object] = bool,
+    ) -> dict[str, float]:
         late: list[float] = []
-        blocked, sessions = 0, self._order
+        blocked = 0
         ticks, step = len(sessions) * (warm + deltas), DELTA_MS / 1000 / len(sessions)
         first = len(sessions) * warm
         start = look = time.monotonic()
@@ -115,6 +146,7 @@ class Mock:
                     look = now + look_every
                 time.sleep(max(0.0, min(due, look) - time.monotonic()))
             if tick == first:
+                begin()
                 cpu = time.process_time()
             if tick >= first:
                 late.append(now - due)
@@ -125,14 +157,12 @@ class Mock:
                 self._look(0)
                 look = now + look_every
         seconds = time.monotonic() - start - first * step
-        report = {
+        return {
             "cpu": (time.process_time() - cpu) / seconds,
             "late_p99": percentile(late, 99) * 1000,
             "late_most": max(late) * 1000,
             "blocked": blocked / len(late),
         }
-        self._wait_for_the_end()
-        return report
 
     def flood(self, deltas: int) -> dict[str, float]:
         """Send each session so many deltas, as fast as the sockets take them."""
@@ -229,18 +259,22 @@ class Mock:
 
     # -- the sessions
 
-    def _begin(self, *, replies: bool) -> None:
-        """Wait until all sessions are there, and have asked for a reply or at least are configured."""
+    def _begin(self, *, replies: bool, speakers: int = 0) -> None:
+        """Wait until all sessions are there, and have asked for a reply or at least are configured.
+
+        Then so many of them have asked for one, too.
+        """
         deadline = time.monotonic() + _PATIENCE
         while True:
             ready = sum(s.delta is not None if replies else s.configured for s in self._sessions.values())
-            if ready == self._count:
+            asked = sum(session.delta is not None for session in self._sessions.values())
+            if ready == self._count and asked >= speakers:
                 break
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{ready} of {self._count} sessions began within {_PATIENCE:g} s")
             self._look(0.05)
         self._order = list(self._sessions.values())
-        if replies:
+        if replies or speakers:
             settled = time.monotonic() + _SETTLE
             while time.monotonic() < settled:
                 self._look(0.05)
@@ -344,11 +378,12 @@ def _print(values: object) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["stream", "flood", "hear", "stay", "interrupt", "answer"]))
+@click.argument("kind", type=click.Choice(["stream", "flood", "hear", "stay", "interrupt", "answer", "converse"]))
 @click.argument("sessions", type=int)
 @click.argument("warm", type=int)
 @click.argument("count", type=int)
-def main(kind: str, sessions: int, warm: int, count: int) -> None:
+@click.argument("speakers", type=int, default=0)
+def main(kind: str, sessions: int, warm: int, count: int, speakers: int) -> None:
     """Be the provider of so many sessions, with so many deltas or appends each."""
     if kind != "flood":  # which takes all the CPU that there is
         go_first(GENERATOR)
@@ -364,6 +399,8 @@ def main(kind: str, sessions: int, warm: int, count: int) -> None:
             _print(mock.cancels)
         case "hear":
             _print(mock.hear(warm, count))
+        case "converse":
+            mock.converse(speakers, warm, count)
         case "answer":
             _print(mock.answer())
         case _:

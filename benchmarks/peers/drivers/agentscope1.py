@@ -13,6 +13,7 @@ import attrs
 import pybase64
 import uvicorn
 from agentscope.agent import RealtimeAgent
+from agentscope.pipeline import ChatRoom
 from agentscope.realtime import ClientEvents, OpenAIRealtimeModel, ServerEvents
 from fastapi import FastAPI, WebSocket
 
@@ -62,6 +63,26 @@ async def open_session(port: int, application: Application, start_soon: StartSoo
 
     start_soon(hear)
     return _Session(agent)
+
+
+def converse(port: int, rooms: int, agents: int) -> None:
+    """Its chat rooms: in each one agent speaks."""
+
+    async def main() -> None:
+        forwarding: list[asyncio.Task[None]] = []
+
+        async def hear(queue: asyncio.Queue[Any]) -> None:
+            while True:
+                await queue.get()
+
+        for _ in range(rooms):
+            members, queue = [friday(port) for _ in range(agents)], asyncio.Queue()
+            await ChatRoom(members).start(queue)
+            forwarding.append(asyncio.create_task(hear(queue)))
+            await _ask(members[0])
+        await asyncio.gather(*forwarding)
+
+    asyncio.run(main())
 
 
 _host = Host(open_session)

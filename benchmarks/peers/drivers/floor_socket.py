@@ -13,7 +13,7 @@ from benchmarks.provider_path.wire import message, plain_frame
 
 from .trio_host import on_trio
 
-__all__ = ["consume", "stay"]
+__all__ = ["consume", "converse", "stay"]
 
 
 @attrs.frozen
@@ -44,6 +44,31 @@ async def _open_session(port: int, application: Application, start_soon: StartSo
 
     start_soon(hear)
     return _Session(socket)
+
+
+def converse(port: int, rooms: int, agents: int) -> None:
+    """What one socket hears is appended to all others."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(rooms):
+                sockets = [trio.socket.socket() for _ in range(agents)]
+                for socket in sockets:
+                    await socket.connect(("127.0.0.1", port))
+                    await socket.send(plain_frame(message("session.update", session={"type": "realtime"})))
+                nursery.start_soon(_pass_on, sockets)
+
+    trio.run(main)
+
+
+async def _pass_on(sockets: list[trio.socket.SocketType]) -> None:
+    speaker, *others = sockets
+    await speaker.send(plain_frame(message("response.create")))
+    async for frame in messages(speaker):
+        event = orjson.loads(frame)
+        if event["type"] == "response.output_audio.delta":
+            for other in others:
+                await other.send(plain_frame(message("input_audio_buffer.append", audio=event["delta"])))
 
 
 _host = Host(_open_session, on_trio)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import attrs
 import orjson
 import pybase64
+import trio
 import trio_websocket
 
 from benchmarks.peers.application import Application, Host, StartSoon
@@ -14,7 +15,7 @@ from benchmarks.provider_path.wire import message
 
 from .trio_host import on_trio
 
-__all__ = ["consume", "stay"]
+__all__ = ["consume", "converse", "stay"]
 
 _until_the_process_ends = AsyncExitStack()
 
@@ -48,6 +49,37 @@ async def _open_session(port: int, application: Application, start_soon: StartSo
 
     start_soon(hear)
     return _Session(socket)
+
+
+def converse(port: int, rooms: int, agents: int) -> None:
+    """What one socket hears is appended to all others."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(rooms):
+                sockets = [
+                    await _until_the_process_ends.enter_async_context(
+                        trio_websocket.open_websocket_url(
+                            f"ws://127.0.0.1:{port}/", receive_buffer_size=65536, message_queue_size=16
+                        )
+                    )
+                    for _ in range(agents)
+                ]
+                nursery.start_soon(_pass_on, sockets)
+
+    trio.run(main)
+
+
+async def _pass_on(sockets: list[trio_websocket.WebSocketConnection]) -> None:
+    for socket in sockets:
+        await socket.send_message(message("session.update", session={"type": "realtime"}).decode())
+    speaker, *others = sockets
+    await speaker.send_message(message("response.create").decode())
+    while True:
+        event = orjson.loads(await speaker.get_message())
+        if event["type"] == "response.output_audio.delta":
+            for other in others:
+                await other.send_message(message("input_audio_buffer.append", audio=event["delta"]).decode())
 
 
 _host = Host(_open_session, on_trio)

@@ -12,10 +12,11 @@ from benchmarks.peers.application import Application, Host, StartSoon
 from benchmarks.provider_path.drivers.agents import friday
 from realtime_actors import AgentResponseAudioDelta, AgentResponseDone, Ref, Runtime, open_runtime
 from realtime_actors.events import PCM_24K, ClientAudioAppend, ClientResponseCancel, ClientResponseCreate
+from realtime_actors.rooms import ChatRoom, HandFloor
 
 from .trio_host import on_trio
 
-__all__ = ["consume", "interrupt", "open_session", "stay"]
+__all__ = ["consume", "converse", "interrupt", "open_session", "stay"]
 
 _names = count()
 _runtimes: list[Runtime] = []
@@ -56,6 +57,26 @@ async def open_session(port: int, application: Application, start_soon: StartSoo
     start_soon(hear)
     await subscribed.wait()
     return _Session(agent)
+
+
+async def _converse(port: int, rooms: int, agents: int) -> None:
+    async with open_runtime() as runtime, trio.open_nursery() as nursery:
+
+        async def hear(room: str) -> None:
+            async with runtime.bus.subscribe(f"rooms.{room}.>") as events:
+                async for _ in events:
+                    pass
+
+        for number in range(rooms):
+            members = [attrs.evolve(friday(port), name=f"Friday {member}") for member in range(agents)]
+            room = await runtime.spawn(ChatRoom(agents=members), name=f"lobby-{number}")
+            nursery.start_soon(hear, room.name)
+            await room.ask(HandFloor("Friday 0"), timeout=5)
+
+
+def converse(port: int, rooms: int, agents: int) -> None:
+    """Rooms in each of which one agent speaks."""
+    trio.run(_converse, port, rooms, agents)
 
 
 _host = Host(open_session, on_trio)
