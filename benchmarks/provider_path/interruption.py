@@ -36,7 +36,7 @@ def benchmarks() -> list[Benchmark]:
             about="From the handling of an interruption until its cancel is on the wire (p99), in passes of the loop "
             "(p99 of the same run); and both in ms.",
             measures={
-                "passes": "passes",
+                "passes": "",
                 "p50": "ms",
                 "p99": "ms",
                 "p99 from tell": "ms",

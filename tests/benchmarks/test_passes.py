@@ -51,4 +51,4 @@ def test_at_most_three_passes_are_the_bound() -> None:
     (benchmark,) = select(["interruption in passes"])
     (target,) = benchmark.targets
     assert (target.contestant, target.measure, target.most) == ("gateway", "passes", 3)
-    assert benchmark.measures["passes"] == "passes"
+    assert next(iter(benchmark.measures)) == "passes"
