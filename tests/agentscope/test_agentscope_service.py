@@ -251,10 +251,12 @@ def test_all_that_is_imported_is_there_under_the_same_name_in_agentscope(path: P
 
 def test_the_document_s_code_runs(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands there, with the simulator where OpenAI is."""
-    provider.replies(Reply([Say("Forty-two.")]))
+    provider.replies(*(Reply([Say("Forty-two.")]) for _ in range(3)))
     monkeypatch.setattr(OpenAIRealtimeModel, "websocket_url", provider.url)
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
     namespace: dict[str, Any] = {}
-    exec(compile(code, DOCUMENT.name, "exec"), namespace)  # noqa: S102 - it is our own
+    for code in re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(code, DOCUMENT.name, "exec"), namespace)  # noqa: S102 - it is our own
     assert asyncio.run(namespace["ask"]("sk-test", "What is the answer?")) == "Forty-two."
+    both = asyncio.run(namespace["ask_both"]("sk-test", "Is it 42?"))
+    assert both == {"Ada": "Forty-two.", "Bert": "Forty-two."}
     assert runtime_threads() == []
