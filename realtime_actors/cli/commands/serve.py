@@ -1,6 +1,7 @@
 """`realtime-actors serve`."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +14,8 @@ __all__ = ["serve"]
 _VARIABLES = "; ".join(
     f"{name}: {provider}" + "".join(f", {other}" for other in provider.others) for name, provider in PROVIDERS.items()
 )
+
+_OF_ONE_AGENT = ("providers", "model", "voice", "name", "instructions", "tools", "url", "turn_detection")
 
 
 @click.command(
@@ -29,6 +32,7 @@ Examples:
   AZURE_OPENAI_API_KEY=... AZURE_OPENAI_ENDPOINT=https://me.openai.azure.com realtime-actors serve --provider azure
   realtime-actors serve --provider openai --provider dashscope      # frontends choose
   realtime-actors serve --workers auto --drain 60
+  realtime-actors serve --config examples/room.toml                 # rooms: several agents, several people
 """
 )
 @click.option(
@@ -60,6 +64,13 @@ Examples:
 @click.option(
     "--url", "--provider-url", metavar="URL", help="Another endpoint of the first provider: a proxy, or a simulator."
 )
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Serve the rooms of this TOML file instead of one agent: docs/rooms.md has all that it can hold. Keys stay "
+    "in the environment.",
+)
 @options.turn_detection
 @options.host
 @options.port(8000)
@@ -71,8 +82,21 @@ Examples:
 @options.workers
 @options.drain
 @options.verbose
-def serve(*, verbose: int, workers: int, worker: str | None, drain: float, **plan: Any) -> None:
-    """Serve an agent with a provider's model, or with one of several that a frontend chooses from."""
+@click.pass_context
+def serve(
+    context: click.Context,
+    *,
+    config: Path | None,
+    verbose: int,
+    workers: int,
+    worker: str | None,
+    drain: float,
+    **plan: Any,
+) -> None:
+    """Serve an agent with a provider's model, or with one of several that a frontend chooses from; or rooms."""
+    if config is not None:
+        options.refuse_given(context, _OF_ONE_AGENT, "--config", "the file says that of each agent")
+        plan = {name: value for name, value in plan.items() if name not in _OF_ONE_AGENT}
     if workers > 1 and plan["certificate"] is not None:
         raise click.UsageError(
             "--workers is not for --certificate: which worker a connection is for stands in its request, and TLS hides "
@@ -81,6 +105,10 @@ def serve(*, verbose: int, workers: int, worker: str | None, drain: float, **pla
     from realtime_actors.cli.workers.launch import Server, launch  # noqa: PLC0415 - heavy
 
     def load() -> Server:
+        if config is not None:
+            from realtime_actors.cli.servers.serving_rooms import serve_rooms  # noqa: PLC0415 - heavy
+
+            return partial(serve_rooms, config, **plan)
         from realtime_actors.cli.servers.serving import serve_agents  # noqa: PLC0415 - heavy
 
         return partial(serve_agents, plan)
