@@ -363,7 +363,8 @@ class ProviderConnection(Actor):
             case SessionResumable(handle):
                 self._handle = handle
                 if line.ready and self._rotates and self._configuration is not None:
-                    self._configuration = attrs.evolve(self._configuration, since=())  # it is saved now
+                    since = tuple(item for item in self._configuration.since if item.id in event.unsure)
+                    self._configuration = attrs.evolve(self._configuration, since=since)  # the rest is saved now
                 await self._pass_on(line, event)
             case _:
                 await self._pass_on(line, event)

@@ -457,8 +457,10 @@ class GeminiProtocol(JSONProtocol):
         # One that comes before the first reply may be of before we told what was said: a new session is told it again.
         if self._seeded or not self._gemini.resumes:  # Gemini 3 gives handles unasked
             return []
-        # What was sent while the model began to reply to speech may still be on its way.
-        return [SessionResumable(handle, unsure=self._answered if self._spoken else ())]
+        # What stands in the instructions is not kept, and what was sent while the model began to reply to speech may
+        # still be on its way.
+        told = tuple(item.id for item in self._before)
+        return [SessionResumable(handle, unsure=(*told, *(self._answered if self._spoken else ())))]
 
     def _go_away(self, value: Message) -> Decoded:
         left_ms = _milliseconds(as_text(value.get("timeLeft")))

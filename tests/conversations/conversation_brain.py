@@ -117,8 +117,13 @@ class ChanceBrain:
         numbers = [int(number) for turn in turns if turn.role == "user" for number in _NUMBER.findall(turn.text)]
         if numbers != sorted(set(numbers)):
             self.record.problems.append(f"the model was told this in another order, or twice: {numbers}")
-        for turn in turns:  # a session that goes on for another may be told of it in its instructions
-            self.record.heard |= {int(number) for number in _NUMBER.findall(turn.text)}
+        # A session that goes on for another may be told of it in its instructions.
+        known = {int(number) for turn in turns for number in _NUMBER.findall(turn.text)}
+        forgotten = self.record.heard - known
+        if forgotten:
+            self.record.problems.append(f"the model knows nothing any more of these texts: {sorted(forgotten)}")
+        self.record.heard |= known
+        for turn in turns:
             self.record.results |= marks_in(turn.text)
         results = [turn.call_id for turn in turns if turn.role == "tool"]
         if len(set(results)) != len(results):
