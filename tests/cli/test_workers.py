@@ -58,6 +58,7 @@ class Server:
         self.process = process
         self.url = process.wait_for(r"listens at (ws://127\.0\.0\.1:\d+)/ws/", PATIENCE)[1]
         process.wait_for("Ctrl-C ends it")
+        self._seen = {self.pid}
 
     @property
     def pid(self) -> int:
@@ -70,11 +71,12 @@ class Server:
             words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
             if "--worker" in words:
                 found[int(words[words.index("--worker") + 1].partition("/")[0])] = pid
+        self._seen |= set(found.values())
         return found
 
     def kill(self) -> None:
         """Make sure that all of it is gone."""
-        for pid in [self.pid, *self.workers().values()]:
+        for pid in self._seen | set(self.workers().values()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -203,6 +205,7 @@ async def test_sessions_are_spread_and_each_has_one_worker(server: Server) -> No
 
 async def test_a_worker_that_is_killed_is_replaced_and_no_other_notices(server: Server) -> None:
     before = server.workers()
+    assert len({os.getpgid(pid) for pid in (server.pid, *before.values())}) == 3  # Ctrl-C is not for them
     async with server.connect(session_of(0)) as first, server.connect(session_of(1)) as second:
         await create(first)
         await create(second)
@@ -229,7 +232,7 @@ async def test_a_signal_prints_the_actors_of_all(server: Server) -> None:
 
 
 async def test_a_running_session_has_its_time_and_then_a_clear_end(serve: Serve) -> None:
-    server = serve("--drain", "2")
+    server = serve("--drain", "4")
     workers = server.workers()
     async with server.connect(session_of(0)) as first, server.connect(session_of(1)) as second:
         await create(first)
@@ -244,10 +247,10 @@ async def test_a_running_session_has_its_time_and_then_a_clear_end(serve: Serve)
         assert isinstance(event, ServerSessionEnded)
         assert event.metadata == {"reason": "server_stopped"}
         assert (await closed(first)).code == 1001
-        assert 2 <= time.monotonic() - began < 5
+        assert 4 <= time.monotonic() - began < 14
     ended = server.process.end()
     assert ended.code == 0
-    assert ended.err == "Conversations have 2 s to end; Ctrl-C again ends them at once.\n"
+    assert ended.err == "Conversations have 4 s to end; Ctrl-C again ends them at once.\n"
     assert not any(map(is_running, workers.values()))
 
 
@@ -269,15 +272,16 @@ async def test_a_second_ctrl_c_ends_all_at_once(serve: Serve) -> None:
         await create(first)
         server.process.interrupt()
         await ended_door(server)
+        began = time.monotonic()
         server.process.interrupt()
-        ended = server.process.end()
-        assert (ended.code, ended.seconds < 0.5) == (130, True)
+        assert server.process.end().code == 130
+        assert time.monotonic() - began < 5
         assert (await closed(first)).code == 1006
     await until(lambda: not any(map(is_running, workers.values())))
 
 
 async def test_workers_end_when_their_supervisor_is_killed(serve: Serve) -> None:
-    server = serve("--drain", "1")
+    server = serve("--drain", "3")
     workers = server.workers()
     async with server.connect(session_of(0)) as first:
         await create(first)
@@ -292,7 +296,20 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(serve: Serve, tmp_
     (tmp_path / "sitecustomize.py").write_text(BREAKING)
     server = serve(PYTHONPATH=str(tmp_path))
     workers = server.workers()
-    (tmp_path / "broken").touch()
+    broken = tmp_path / "broken"
+    broken.touch()
+    os.kill(workers[1], signal.SIGKILL)
+    async with trio.open_nursery() as nursery:
+
+        async def wait_for_it() -> None:
+            async with server.connect(session_of(1)) as patient:
+                await create(patient)
+
+        nursery.start_soon(wait_for_it)
+        await until(lambda: "worker 1 ended with exit code 3" in server.process.output)
+        broken.unlink()
+    workers = server.workers()
+    broken.touch()
     os.kill(workers[1], signal.SIGKILL)
     ended = server.process.end(within=40)
     assert ended.code == 1
