@@ -22,7 +22,7 @@ from benchmarks.statistics import percentile
 from .priority import AUDIENCE, go_first
 from .trial import WARM_SESSIONS
 from .watched import Watched
-from .wire import Incoming, stamp_of_delta, websocket_frame
+from .wire import DELTA_MS, Incoming, stamp_of_delta, websocket_frame
 
 __all__ = ["Audience"]
 
@@ -62,11 +62,12 @@ class Audience:
             self._say(frontend, {"type": "client_response_create", "session_id": "s"})
         ways: list[int] = []
         before = own = began = 0.0
-        waited = 0.0
-        deadline, first, last = time.monotonic() + _PATIENCE, sessions * warm, sessions * (warm + count)
+        waited = weight = 0.0
+        patience = _PATIENCE + (warm + count) * DELTA_MS / 1000
+        deadline, first, last = time.monotonic() + patience, sessions * warm, sessions * (warm + count)
         while len(ways) < last:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(ways)} of {last} deltas came within {_PATIENCE:g} s")
+                raise TimeoutError(f"{len(ways)} of {last} deltas came within {patience:g} s")
             for descriptor, _ in self._poll.poll(0.1):
                 for payload in self._read(self._frontends[descriptor]):
                     sent = stamp_of_delta(payload)
@@ -75,6 +76,7 @@ class Audience:
                     ways.append(time.monotonic_ns() - sent)
                     if len(ways) == first:
                         (before, waited), own, began = self._watched.spent(), time.process_time(), time.monotonic()
+                        weight = self._watched.resident_kb()
         (after, waited_after), seconds = self._watched.spent(), time.monotonic() - began
         counted = [each / 1e6 for each in ways[first:]]
         return {
@@ -84,6 +86,7 @@ class Audience:
             "p50": percentile(counted, 50),
             "p99": percentile(counted, 99),
             "audience cpu": (time.process_time() - own) / seconds,
+            "growth": (self._watched.resident_kb() / weight - 1) * 100,
         }
 
     def interrupt(self, sessions: int, times: int) -> dict[str, list[float]]:

@@ -13,7 +13,9 @@ __all__ = ["benchmarks"]
 
 _AGENTS = _PEOPLE = 8
 _ROOMS, _FEW, _MANY = 4, 1, 16
-_WARM, _COUNT, _QUICK_COUNT, _MINUTE = 25, 250, 50, 3000  # deltas of each agent
+_WARM, _COUNT, _QUICK_COUNT = 25, 250, 50  # deltas of each agent
+_WARM_MINUTE, _MINUTE = 500, 3000
+_MOST_GROWTH = 2.0  # %
 _MOST_MS = 20.0
 _MOST_FURTHER = 30.0  # % of what the first one costs
 _BASELINE = "bare Trio socket"
@@ -21,7 +23,7 @@ _BASELINE = "bare Trio socket"
 
 def benchmarks() -> list[Benchmark]:
     """All of them."""
-    return [_full(), _fan_out()]
+    return [_full(), _minute(), _fan_out()]
 
 
 def _full() -> Benchmark:
@@ -29,7 +31,7 @@ def _full() -> Benchmark:
         group="rooms",
         name="a full room",
         case="8 agents, 8 people",
-        about="All agents speak at once for a minute, each person hears all of them, each agent all others: a delta of "
+        about="All agents speak at once, each person hears all of them, each agent all others: a delta of "
         "20 ms from the provider's socket to the frontends': CPU time for all of them, time under way.",
         measures={"cpu": "µs", "p50": "ms", "p99": "ms"},
         baseline=_BASELINE,
@@ -44,7 +46,28 @@ def _full() -> Benchmark:
 
 
 def _play_full(driver: str, framing: str, quick: bool) -> Values:
-    load = Load("stream", _AGENTS, _WARM, _QUICK_COUNT if quick else _MINUTE)
+    load = Load("stream", _AGENTS, _WARM, _QUICK_COUNT if quick else _COUNT)
+    return rooms_trial(load, driver, framing, people=_PEOPLE)
+
+
+def _minute() -> Benchmark:
+    return Benchmark(
+        group="rooms",
+        name="a minute of a full room",
+        about="The same for a minute, after ten seconds that do not count: growth of memory, time under way.",
+        measures={"p99": "ms", "growth": "%"},
+        baseline=_BASELINE,
+        contestants=[
+            Contestant("room, JSON", partial(_play_minute, "rooms", "json", _MINUTE), ours=True),
+            Contestant(_BASELINE, partial(_play_minute, "bare_socket", "plain", _COUNT)),
+        ],
+        targets=[Target("room, JSON", "growth", most=_MOST_GROWTH), Target("room, JSON", "p99", most=_MOST_MS)],
+        quick=False,
+    )
+
+
+def _play_minute(driver: str, framing: str, count: int, quick: bool) -> Values:
+    load = Load("stream", _AGENTS, _WARM if quick else _WARM_MINUTE, _COUNT if quick else count)
     return rooms_trial(load, driver, framing, people=_PEOPLE)
 
 

@@ -98,7 +98,7 @@ def rooms_trial(load: Load, driver: Driver | str, framing: str, *, people: int, 
         connect(contestant, mock)
         connect(audience, contestant)
         try:
-            printed, _ = audience.communicate(timeout=_PATIENCE)
+            printed, _ = audience.communicate(timeout=_PATIENCE + (load.warm + load.count) * DELTA_MS / 1000)
         except subprocess.TimeoutExpired:
             raise Failed("it had not done all of its work in time") from None
         if not printed:
