@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 from . import bounds, catalogue, chart, machine, report
+from .alone import ROUND, alone
 from .benchmark import Benchmark
 from .peers import catalogue as peers
 from .peers import goals
 from .peers.environments import default_directory
 from .runner import Result, play
 
+_turn = partial(alone, ROUND)
 _EXAMPLES = """
 \b
 Examples:
@@ -92,7 +95,7 @@ def run(  # noqa: PLR0917 - click gives them by name
     results: list[Result] = []
     interrupted = False
     try:
-        results.extend(play(chosen, rounds, quick=quick, tell=progress.tell))
+        results.extend(play(chosen, rounds, quick=quick, tell=progress.tell, turn=_turn))
     except KeyboardInterrupt:
         interrupted = True  # what is there is still worth reading
     progress.end()
@@ -123,7 +126,7 @@ def _check(results: list[Result], benchmarks: list[Benchmark], rounds: int, *, q
     again = [each for each in benchmarks if each.label in suspects]
     for label in suspects:
         click.echo(f"too bad, measured again: {label}", err=True)
-    second = {result.label: result for result in play(again, rounds, quick=quick, tell=lambda _: None)}
+    second = {result.label: result for result in play(again, rounds, quick=quick, tell=lambda _: None, turn=_turn)}
     verdict = bounds.check([second.get(result.label, result) for result in results], known)
     for words in verdict.unmeasured:
         click.echo(words, err=True)

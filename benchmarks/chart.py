@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from .peers import goals
 from .report import Report
 from .runner import Result
 
@@ -17,6 +18,7 @@ _TIME_UNDER_WAY = "ms"
 _OURS = ("#3b6fd4", "#7fa3e8", "#1f4a9c")
 _OTHERS = ("#8a8f98", "#b3b7bd", "#666b73", "#d0d3d7")
 
+_AGAINST_PEERS = "Medians; in brackets what ours is of theirs, in the same rounds."
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328; }
 .title { font-size: 16px; font-weight: 600; }
@@ -53,14 +55,24 @@ def charts(report: Report) -> dict[str, str]:
 def index(report: Report) -> str:
     """A page in Markdown with all charts, for beside them."""
     machine = report.machine
+    against_peers = any(result.group == goals.GROUP for result in report.results)
     lines = [
-        "# Benchmarks, drawn",
+        "# Benchmarks against peers, drawn" if against_peers else "# Benchmarks, drawn",
         "",
         f"Of {machine.date}, on {machine.cpu} with {machine.cores} cores, {machine.system}, {machine.python}, commit "
         f"{machine.commit or 'unknown'}.",
         "",
-        "What is measured, and how: [Benchmarks](../benchmarks.md).",
+        f"What is measured, and how: [Benchmarks]({'../' * (1 + against_peers)}benchmarks.md). To do it again:",
+        "",
+        "```bash",
+        f"python -m benchmarks {'--peers ' * against_peers}--json results.json",
+        f"python -m benchmarks chart results.json docs/benchmarks/{'peers/' * against_peers}",
+        "```",
+        "",
+        _AGAINST_PEERS if against_peers else "The same work on other projects: [Peers](peers/README.md).",
     ]
+    if against_peers:
+        lines += ["", "## Goals", "", goals.table(report), "", "## Ours and theirs", "", goals.comparison(report)]
     return "\n".join([*lines, *(f"\n![{name.removesuffix('.svg')}]({name})" for name in charts(report)), ""])
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import attrs
 
-from .alone import ROUND, alone
 from .benchmark import Benchmark, Contestant, Failed, Target, ThrownOut, Values
 from .statistics import Spread, ratios, spread
 
@@ -90,8 +90,18 @@ class Result:
         return found
 
 
-def play(benchmarks: Sequence[Benchmark], rounds: int, *, quick: bool, tell: Callable[[str], None]) -> Iterable[Result]:
-    """Play each benchmark's rounds, and give its result when they are over. `tell` hears what is under way."""
+def play(
+    benchmarks: Sequence[Benchmark],
+    rounds: int,
+    *,
+    quick: bool,
+    tell: Callable[[str], None],
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterable[Result]:
+    """Play each benchmark's rounds, and give its result when they are over.
+
+    `tell` hears what is under way; each round is played within a `turn`.
+    """
     for number, benchmark in enumerate(benchmarks, 1):
         played: list[dict[str, dict[str, float]]] = []
         thrown_out: list[str] = []
@@ -102,7 +112,7 @@ def play(benchmarks: Sequence[Benchmark], rounds: int, *, quick: bool, tell: Cal
             this: dict[str, dict[str, float]] = {}
             for contestant in contestants:
                 tell(f"[{number}/{len(benchmarks)}] {benchmark.label}: round {index + 1} of {count}, {contestant.name}")
-                values = _play_one(contestant, index + 1, thrown_out, failed, quick=quick)
+                values = _play_one(contestant, index + 1, thrown_out, failed, turn, quick=quick)
                 if values is not None:
                     this[contestant.name] = dict(values)
             played.append(this)
@@ -124,11 +134,17 @@ def play(benchmarks: Sequence[Benchmark], rounds: int, *, quick: bool, tell: Cal
 
 
 def _play_one(
-    contestant: Contestant, number: int, thrown_out: list[str], failed: list[str], *, quick: bool
+    contestant: Contestant,
+    number: int,
+    thrown_out: list[str],
+    failed: list[str],
+    turn: Callable[[], AbstractContextManager[None]],
+    *,
+    quick: bool,
 ) -> Values | None:
     for _ in range(_ATTEMPTS):
         try:
-            with alone(ROUND):
+            with turn():
                 return contestant.play(quick)
         except ThrownOut as error:
             thrown_out.append(f"{contestant.name}, round {number}: {error}")

@@ -18,9 +18,9 @@ from benchmarks.provider_path.trial import relay_trial, trial
 from .environments import Environment
 from .trials import consumption_trial, conversation_trial, interruption_trial, weight_trial
 
-__all__ = ["AGENTSCOPE_1", "FLOOR", "OPENAI_AGENTS", "OURS", "PEERS", "Peer", "benchmarks"]
+__all__ = ["AGENTSCOPE_1", "FLOOR", "GROUP", "OPENAI_AGENTS", "OURS", "PEERS", "Peer", "benchmarks"]
 
-OURS, FLOOR = "realtime_actors", "bare Trio socket"
+GROUP, OURS, FLOOR = "peers", "realtime_actors", "bare Trio socket"
 AGENTSCOPE_1, OPENAI_AGENTS = "AgentScope 1.0.21", "OpenAI Agents 0.24.0"
 
 _SIZES, _QUICK_SIZE = (100, 200), 100
@@ -147,7 +147,7 @@ def _hosted(play: Play, floors: bool, them: Them) -> list[Contestant]:
 
 def _listen(sessions: int, them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="provider to application",
         case=sessions_in_words(sessions),
         about="A delta of 20 ms from the provider's socket to the application: CPU time, and time under way.",
@@ -161,7 +161,7 @@ def _listen(sessions: int, them: Them) -> Benchmark:
 
 def _flood(sessions: int, them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="flood",
         case=sessions_in_words(sessions),
         about="Deltas that come as fast as they are read: CPU time of each.",
@@ -175,7 +175,7 @@ def _flood(sessions: int, them: Them) -> Benchmark:
 
 def _speak(them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="application to provider",
         case=sessions_in_words(_SPEAKERS),
         about="A piece of 20 ms from the application to the provider's socket: CPU time. LiveKit sends five in one.",
@@ -188,7 +188,7 @@ def _speak(them: Them) -> Benchmark:
 
 def _interruption(them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="interruption under a flood",
         about="Of 20,000 deltas of a reply that the application interrupts: those it sees after it is told of the end "
         "(or, where it is not, after its call), and after its call; cancels that reach the provider.",
@@ -201,7 +201,7 @@ def _interruption(them: Them) -> Benchmark:
 
 def _consumption(them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="slow consumer",
         about="An application that takes 20 deltas a second while the provider floods, for 8 s: growth of the memory.",
         measures={"growth": "MB"},
@@ -213,7 +213,7 @@ def _consumption(them: Them) -> Benchmark:
 
 def _weight(them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="memory of a session",
         about=f"Of {_WEIGHED}: when nothing was said in it, and after a turn (a second of speech, 20 deltas of reply).",
         measures={"idle": "KB", "after a turn": "KB"},
@@ -235,7 +235,7 @@ def _relay(kind: Kind, them: Them) -> Benchmark:
         return Contestant(name, play, ours=name == OURS)
 
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="provider to frontend" if kind == "stream" else "flood to frontends",
         case=sessions_in_words(sessions),
         about="A delta from the provider's socket to the frontend's, JSON; the peer's under FastAPI and uvicorn.",
@@ -252,7 +252,7 @@ def _relay(kind: Kind, them: Them) -> Benchmark:
 
 def _room(agents: int, them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="room",
         case=f"{agents} agents",
         about="An agent speaks in each of five rooms: CPU time of each piece of 20 ms to each other agent of its room.",
@@ -270,7 +270,7 @@ def _room(agents: int, them: Them) -> Benchmark:
 
 def _capacity(them: Them) -> Benchmark:
     return Benchmark(
-        group="peers",
+        group=GROUP,
         name="sessions per core",
         about=f"Sessions of which one core hears 99 % of the deltas within {MOST_MS:g} ms.",
         measures={"sessions": ""},

@@ -47,6 +47,11 @@ class Environment:
     """Dependencies of the first of them of which another version than it asks for will do, as its own bound cannot be
     kept with every registry."""
 
+    @property
+    def wanted(self) -> str:
+        """All that is to be in it: kept with it, so that it is made anew when that changes."""
+        return "\n".join((*self.requirements, *(f"but {each}" for each in self.but_for), *DRIVING)) + "\n"
+
     def python(self, directory: Path, tell: Callable[[str], None]) -> str:
         """The environment's Python. Installs it where it is not there yet, which takes a minute; `tell` hears of it.
 
@@ -54,11 +59,10 @@ class Environment:
         """
         place = directory / f"{self.name}-{sys.version_info.major}.{sys.version_info.minor}"
         python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
-        wanted = "\n".join((*self.requirements, *(f"but {each}" for each in self.but_for), *DRIVING)) + "\n"
         directory.mkdir(parents=True, exist_ok=True)
         with alone(directory / f"{self.name}.lock"):
             complete = place / "complete.txt"
-            if not complete.exists() or complete.read_text(encoding="utf-8") != wanted:
+            if not complete.exists() or complete.read_text(encoding="utf-8") != self.wanted:
                 tell(f"installing {', '.join(self.requirements)} into {place}")
                 shutil.rmtree(place, ignore_errors=True)
                 _run(sys.executable, "-m", "venv", str(place))
@@ -69,7 +73,7 @@ class Environment:
                     of_it = _run(str(python), "-c", _REQUIREMENTS, self.requirements[0], *self.but_for).splitlines()
                     requirements = (*of_it, *self.requirements[1:])
                 _run(*pip, *requirements, *DRIVING)
-                complete.write_text(wanted, encoding="utf-8")
+                complete.write_text(self.wanted, encoding="utf-8")
         return str(python)
 
 

@@ -10,9 +10,9 @@ from benchmarks.report import Report
 from benchmarks.runner import Result
 from benchmarks.statistics import percentile, ratios
 
-from .catalogue import AGENTSCOPE_1, FLOOR, OPENAI_AGENTS, OURS, PEERS
+from .catalogue import AGENTSCOPE_1, FLOOR, GROUP, OPENAI_AGENTS, OURS, PEERS
 
-__all__ = ["BEST_PEER", "GOALS", "Goal", "Outcome", "comparison", "of", "outcomes", "table"]
+__all__ = ["BEST_PEER", "GOALS", "GROUP", "Goal", "Outcome", "comparison", "of", "outcomes", "table"]
 
 BEST_PEER = "the best peer"
 """Of each round."""
@@ -178,7 +178,7 @@ def comparison(report: Report) -> str:
     contestants = [OURS, *(peer.name for peer in PEERS)]
     lines: list[tuple[str, ...]] = [("", *contestants)]
     for result in report.results:
-        if result.group != "peers":
+        if result.group != GROUP:
             continue
         for measure, unit in result.measures.items():
             cells: list[str] = []

@@ -49,6 +49,11 @@ class Process(subprocess.Popen[bytes]):
         lines = [line for line in self._words.read().decode(errors="replace").splitlines() if line.strip()]
         return lines[-1].strip()[:300] if lines else "it does not say why"
 
+    def forget(self) -> None:
+        """Its last words will not be asked for."""
+        if self._words is not None:
+            self._words.close()
+
 
 def start(module: str, *arguments: str, python: str | None = None) -> Process:
     """Run a module of this package."""
@@ -85,3 +90,4 @@ def end(processes: Sequence[Process]) -> None:
             process.kill()
         with suppress(ValueError):  # it was read to its end already
             process.communicate()
+        process.forget()

@@ -13,7 +13,7 @@ from benchmarks.provider_path.wire import message, plain_frame
 
 from .trio_host import on_trio
 
-__all__ = ["consume", "converse", "stay"]
+__all__ = ["consume", "converse", "interrupt", "listen", "speak", "stay"]
 
 
 @attrs.frozen
@@ -72,4 +72,4 @@ async def _pass_on(sockets: list[trio.socket.SocketType]) -> None:
 
 
 _host = Host(_open_session, on_trio)
-consume, stay = _host.consume, _host.stay
+listen, speak, interrupt, consume, stay = _host.listen, _host.speak, _host.interrupt, _host.consume, _host.stay

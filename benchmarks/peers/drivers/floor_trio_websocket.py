@@ -15,7 +15,7 @@ from benchmarks.provider_path.wire import message
 
 from .trio_host import on_trio
 
-__all__ = ["consume", "converse", "stay"]
+__all__ = ["consume", "converse", "interrupt", "listen", "speak", "stay"]
 
 _until_the_process_ends = AsyncExitStack()
 
@@ -83,4 +83,4 @@ async def _pass_on(sockets: list[trio_websocket.WebSocketConnection]) -> None:
 
 
 _host = Host(_open_session, on_trio)
-consume, stay = _host.consume, _host.stay
+listen, speak, interrupt, consume, stay = _host.listen, _host.speak, _host.interrupt, _host.consume, _host.stay
