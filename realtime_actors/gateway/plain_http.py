@@ -40,7 +40,7 @@ _HEADERS = {
 
 
 def load_page() -> Mapping[str, Response]:
-    """The page and its parts, by path: `/`, `/realtime.js` and so on. Blocks for some 70 KB of reading."""
+    """The page and its parts, by path: `/`, `/realtime.js` and so on. Blocks for some 110 KB of reading."""
     parts = {f"/{file.name}": _part(file) for file in sorted(_PAGE.iterdir()) if file.suffix in _TYPES}
     return {**parts, "/": parts["/index.html"]}
 

@@ -30,7 +30,7 @@ let isSpoken = false; // the agent speaks: words of which there is no sound are 
 // -- the connection
 
 const connection = new Connection({ client, transcript, onchange: () => showActivity(), askForToken });
-const room = place && new Room({ client, transcript, self: place.name, onchange: () => showActivity(), said });
+const room = place && new Room({ client, player, transcript, self: place.name, onchange: () => showActivity(), said });
 if (room) {
   $("agent").textContent = document.title = place.room;
   $("welcome").querySelector("h2").textContent = place.room;
@@ -116,7 +116,7 @@ player.on("start", ({ id }) => transcript.find(id)?.speaking(true));
 player.on("stop", ({ id, flushed, items }) => {
   const turn = transcript.find(id);
   turn?.speaking(false);
-  if (flushed) turn?.cut(items);
+  if (flushed) turn?.cut(items); // in a room its line may have said before that it was heard
   showActivity();
 });
 player.on("speaking", showActivity);

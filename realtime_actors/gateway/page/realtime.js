@@ -803,10 +803,10 @@ export class Conversation extends Emitter {
     this.client.commitAudio();
   }
 
-  /** Say it in text, over the reply that is being spoken. False: not connected. */
+  /** Say it in text: over the reply that is being spoken, but in a room, which decides itself. False: not connected. */
   say(text) {
     this.player.unlock();
-    if (this.isReplying) this.interrupt();
+    if (this.isReplying && !this.#self) this.interrupt();
     const isSent = this.client.sendText(text);
     if (isSent) this.#asked = { at: performance.now(), after: "text" };
     return isSent;

@@ -121,8 +121,8 @@ export class Room {
    * `self` is the user's id; `onchange` is called when others have the floor, `said` when there is something in the
    * conversation.
    */
-  constructor({ client, transcript, self, onchange, said }) {
-    Object.assign(this, { client, transcript, self, onchange, said });
+  constructor({ client, player, transcript, self, onchange, said }) {
+    Object.assign(this, { client, player, transcript, self, onchange, said });
     client.on("room_state", (state) => this.#show(state));
     client.on("room_participant_joined", ({ participant }) => {
       const isNew = !this.#participants.has(participant.id);
@@ -255,6 +255,9 @@ export class Room {
       for (const turn of shown) count = turn.heardUpTo(count);
     }
     if (interrupted) shown.at(-1).interrupted();
+    for (const turn of shown) turn.isSettled = true;
+    // What nobody could hear here in its time is not heard later.
+    if (this.player.isLocked) for (const each of [id, ...responses]) this.player.flush(each);
     return shown[0];
   }
 }

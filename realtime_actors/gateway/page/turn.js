@@ -15,6 +15,8 @@ export class Turn {
     this.isComplete = false;
     /** Whether any sound of it has come. */
     this.hasSound = false;
+    /** Whether it is known how much of it was heard, whatever is played here. */
+    this.isSettled = false;
   }
 
   /** More words of an item. */
@@ -65,7 +67,7 @@ export class Turn {
    * The words are cut as the agent cuts them in its memory: in proportion, and to whole words.
    */
   cut(items) {
-    if (this.#heard) return;
+    if (this.isSettled || this.#heard) return;
     this.#heard = new Map();
     let heardMs = 0;
     for (const [item, words] of this.#items) {
