@@ -20,7 +20,6 @@ from realtime_actors.events import (
     ClientTextAppend,
     RoomFloorChanged,
     RoomLine,
-    RoomParticipantLeft,
     ServerEvent,
 )
 from realtime_actors.providers import Model
@@ -135,8 +134,6 @@ class RoomSession(Session):
                 return self._turn(is_speaking=self._user in speaking)
             case RoomLine() if event.speaker_id == self._user:
                 return self._words(event.text)
-            case RoomParticipantLeft(participant=agent, reason="removed"):
-                return [ServerEvents.AgentEndedEvent(agent_id=agent.id, agent_name=agent.name)]
             case _:
                 translated = server_event(event)
                 return [] if translated is None else [translated]

@@ -70,7 +70,7 @@ async def endpoint(websocket: WebSocket, user_id: str, session_id: str) -> None:
                 await room.start(queue)
                 created = ServerEvents.ServerSessionCreatedEvent(session_id=session_id)
                 await websocket.send_json(created.model_dump())
-                await agents[0].model.send(TextBlock(type="text", text="<system>You may begin.</system>"))
+                await agents[0].model.send(TextBlock(type="text", text="<system>You may begin.</system>"))  # type: ignore
                 logger.info("%s listens to %s", user_id, [agent.name for agent in agents])
             elif event.type == ClientEventType.CLIENT_SESSION_END and room is not None:
                 await room.stop()

@@ -104,6 +104,35 @@ def test_agents_that_share_a_queue_take_back_only_their_own() -> None:
     asyncio.run(main())
 
 
+def test_equal_ids_of_different_agents_replies_are_of_different_replies() -> None:
+    """In a room all share one feed. The end of a cancelled reply takes back what is left of it, and of it alone."""
+
+    async def main() -> None:
+        queue: Q = asyncio.Queue()
+        feed = Feed(queue)
+        for agent in ("a", "b"):
+            delta = audio("r1", 1)
+            assert isinstance(delta, ServerEvents.AgentResponseAudioDeltaEvent)
+            delta.agent_id = agent
+            feed.offer(delta)
+        feed.offer(
+            ServerEvents.AgentResponseDoneEvent(
+                response_id="r1",
+                input_tokens=0,
+                output_tokens=0,
+                metadata={"status": "cancelled"},
+                agent_id="a",
+                agent_name="",
+            )
+        )
+        assert [(event.type, event.agent_id) for event in read(queue)] == [
+            ("agent_response_audio_delta", "b"),
+            ("agent_response_done", "a"),
+        ]
+
+    asyncio.run(main())
+
+
 def test_the_queue_is_fed_on_when_it_has_been_read() -> None:
     """Though a queue without a bound tells nobody that it was."""
 

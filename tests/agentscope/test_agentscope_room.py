@@ -235,6 +235,26 @@ def test_whoever_speaks_is_interrupted_by_the_user(pair: tuple[Provider, Provide
     asyncio.run(main())
 
 
+def test_what_was_made_before_it_was_interrupted_is_taken_back_too(pair: tuple[Provider, Provider]) -> None:
+    """It had been generated faster than it is read, or heard."""
+    for provider in pair:
+        provider.replies(Reply([Say("a" * 1000)]), Reply([Say("Yes?")]))
+
+    async def main() -> None:
+        room = ChatRoom(agents_for(pair), limits=ANSWERS_ONLY, queue_ahead=1)
+        async with running(room) as queue:
+            await say(room, "Talk.")
+            said = 2 * len(pair[0].brain.audio("a" * 1000, 24000)) * 4 // 3
+            await eventually(lambda: room.queue_statistics().waiting_bytes > said)
+            await speak(room)
+            await eventually(lambda: room.queue_statistics().waiting_bytes < said // 100)
+            events = await until(queue, ServerEvents.AgentResponseDoneEvent, 4)
+            for agent, provider in zip(room.agents, pair, strict=True):
+                assert pcm_of(of(agent, events)) == provider.brain.audio("Yes?", 24000)
+
+    asyncio.run(main())
+
+
 def test_a_cancel_silences_all(pair: tuple[Provider, Provider]) -> None:
     """As it does one agent."""
     for provider in pair:
@@ -356,14 +376,18 @@ def test_one_agent_s_end_is_not_the_room_s(pair: tuple[Provider, Provider]) -> N
         agents = agents_for(pair)
         room = ChatRoom(agents)
         async with running(room) as queue:
+            await until(queue, ServerEvents.AgentReadyEvent, 2)
             await agents[0].stop()
-            ended = (await until(queue, ServerEvents.AgentEndedEvent))[-1]
-            assert ended.agent_id == agents[0].id
+            ended = await until(queue, ServerEvents.AgentEndedEvent)
+            assert [(event.type, event.agent_id) for event in ended] == [("agent_ended", agents[0].id)]
             model: Any = agents[0].model
             with pytest.raises(NotStarted, match="Agent1 has left the room"):
                 await model.send(HI)
+            agents[1].model = model  # and the one that it has is garbage, which ends nothing
+            gc.collect()
             await say(room, "Who is there?")
             events = await until(queue, ServerEvents.AgentResponseDoneEvent)
+            assert "agent_ended" not in tags(events)
             assert who(ServerEvents.AgentResponseCreatedEvent, events) == ["Agent2"]
         assert tags(waiting(queue)) == ["agent_ended"]
 
