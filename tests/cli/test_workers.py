@@ -82,7 +82,7 @@ class Server:
 
     @asynccontextmanager
     async def connect(self, session_id: str) -> AsyncGenerator[WebSocket]:
-        options = WebSocketOptions(ping_interval=None)
+        options = WebSocketOptions(ping_interval=None, connect_timeout=PATIENCE)
         async with DirectTransport().connect(f"{self.url}/ws/ann/{session_id}", options=options) as websocket:
             yield websocket
 

@@ -13,8 +13,8 @@ __all__ = ["Door"]
 
 log = logging.getLogger("realtime_actors.cli.workers")
 
-_TIMEOUT = 10.0
-"""Seconds from a connection's first moment until a worker has it."""
+_TO_SPEAK, _FOR_A_WORKER = 10.0, 30.0
+"""Seconds that a connection has to say what it wants, and for which it then waits until its worker has started."""
 _SILENT = 128
 """Connections at a time that have not said what they want; for one more, the oldest of them is cut."""
 _WAITING = 512
@@ -47,16 +47,17 @@ class Door:
         await trio.serve_listeners(self._connection, listeners, task_status=task_status)
 
     async def _connection(self, stream: trio.SocketStream) -> None:
-        with trio.move_on_after(_TIMEOUT) as scope:
+        """Pass it on. Trio closes this process's part of it then: a worker that has it goes on."""
+        with trio.move_on_after(_TO_SPEAK) as scope:
             try:
                 target = await self._ask(stream.socket, scope)
                 if target is not None:
+                    scope.deadline = trio.current_time() + _FOR_A_WORKER
                     await self._pass_on(worker_for(target, self.workers), stream.socket)
             except OSError as error:
                 log.debug("a client hung up: %r", error)
             except Exception:
                 log.exception("a connection could not be passed on; no other is affected")
-        stream.socket.close()  # this process's part of it: a worker that has it goes on
         if scope.cancelled_caught:
             log.debug("a connection was cut: it took long to say what it wants, or its worker to start")
 
