@@ -95,19 +95,19 @@ class Subscription:
 
     def offer(self, message: Any, group: Hashable) -> None:
         """Called by the bus: buffer a message, or drop by the policy."""
-        weight = max(1, self.weigh(message))
-        if self._overflowed or not self._make_room(message, weight):
+        weight = 1 if self.weigh is _one else max(1, self.weigh(message))
+        if self._overflowed or (
+            self._weight + weight > self.capacity
+            and not self._make_room(message, self._weight + weight - self.capacity)
+        ):
             self._lose(1)
             return
         self._buffer.append((message, group, weight))
         self._weight += weight
         self._wake()
 
-    def _make_room(self, message: Any, weight: int) -> bool:
+    def _make_room(self, message: Any, excess: int) -> bool:
         """Drop what has to go for a new message. False when that is the new one."""
-        excess = self._weight + weight - self.capacity
-        if excess <= 0:
-            return True
         if self.overflow == "close":
             self._overflowed = True
             self._wake()
@@ -185,24 +185,22 @@ class Subscription:
 
     async def receive(self) -> Any:
         """The next message, waiting for one. Raises `SubscriptionOverflow`, or `trio.EndOfChannel` when closed."""
-        self._reads += 1
-        if self._reads % _READS_PER_PASS == 0:
-            await trio.lowlevel.checkpoint()
-        else:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        while True:
-            try:
-                return self.receive_nowait()
-            except trio.WouldBlock:
-                if self._reader is not None:
-                    raise trio.BusyResourceError("another task is reading this subscription") from None
-                self._reader = trio.lowlevel.current_task()
+        if self._buffer or self._lost or self._closed or self._overflowed:
+            self._reads += 1
+            if self._reads % _READS_PER_PASS == 0:
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.checkpoint_if_cancelled()
+        while not (self._buffer or self._lost or self._closed or self._overflowed):
+            if self._reader is not None:
+                raise trio.BusyResourceError("another task is reading this subscription")
+            self._reader = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._give_up)
+        return self.receive_nowait()
 
-                def abort(_: object) -> trio.lowlevel.Abort:
-                    self._reader = None
-                    return trio.lowlevel.Abort.SUCCEEDED
-
-                await trio.lowlevel.wait_task_rescheduled(abort)
+    def _give_up(self, _: object) -> trio.lowlevel.Abort:
+        self._reader = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _wake(self) -> None:
         if self._reader is not None:

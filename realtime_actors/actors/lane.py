@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import deque
+from contextvars import Context as ContextVars
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -69,30 +70,37 @@ class LaneTask:
     def _limit(self) -> None:
         self._scope.deadline = trio.current_time() + self.life.slot.stop_timeout
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether it waits for a message, and will handle the next one as soon as it is told."""
-        queue = self.queue
-        return queue.awaited and not queue.fill and self._state == "open"
-
-    def handle_directly(self, entry: HandlerEntry, message: object) -> None:
-        """Handle a message in the task that tells it."""
-        self.message, self.since = message, self.life.runtime.now()
+    def handle_directly(self, entry: HandlerEntry, message: object, context: ContextVars) -> bool:
+        """Handle a message in the task that tells it, with the context variables given. False when it is not idle."""
+        queue, life = self.queue, self.life
+        runtime = life.runtime
+        # One at a time: a handler that is called so tells in the usual way, or stacks could grow without an end.
+        if runtime.handles_directly or not queue.awaited or queue.fill or self._state != "open":
+            return False
+        runtime.handles_directly = True
+        self.message, self.since = message, runtime.now()
         try:
-            result: Any = entry.function(self.life.actor, message)
-            if result is not None and type(result) is Forward:
-                self._forward(result, message, None, None)
-            elif result is not None and isinstance(result, _COROUTINE):
-                result.close()
-                raise TypeError(f"{self.describe()} is direct, and cannot wait: return no coroutine")
+            result: Any = context.run(entry.function, life.actor, message)
+            if result is not None:
+                context.run(self._answered_directly, result, message)
         except BaseException as error:  # noqa: BLE001 - it is this lane's, which raises it, and not the sender's
-            self._lose(message, None, error)
+            context.run(self._lose, message, None, error)
             self._failure = error
             self.close()
-            self.queue.wake()
+            queue.wake()
         else:
-            self.life.slot.handled += 1
+            life.slot.handled += 1
+        finally:
+            runtime.handles_directly = False
         self.since = None
+        return True
+
+    def _answered_directly(self, result: object, message: object) -> None:
+        if type(result) is Forward:
+            self._forward(result, message, None, None)
+        elif isinstance(result, CoroutineType):
+            result.close()
+            raise TypeError(f"{self.describe()} is direct, and cannot wait: return no coroutine")
 
     async def run(self) -> None:
         """Handle messages until the life ends."""

@@ -183,21 +183,12 @@ class Life:
 
     def handle_directly(self, entry: HandlerEntry, message: object) -> bool:
         """Handle a message in the task that tells it. False when it has to be queued: the actor is not idle."""
-        runtime, control = self.runtime, self._control
-        # One at a time: a handler that is called so tells in the usual way, or stacks could grow without an end.
-        if runtime.handles_directly or (control is not None and control.since is not None):
+        control = self._control
+        if self.slot.is_urgent or self.notices or (control is not None and control.since is not None):
             return False
-        if self.slot.is_urgent or self.notices or not self._data.is_idle:
-            return False
-        runtime.handles_directly = True
-        try:
-            # Not the sender's context variables.
-            if self._direct_context is None:
-                self._direct_context = self._context.copy()
-            self._direct_context.run(self._data.handle_directly, entry, message)
-        finally:
-            runtime.handles_directly = False
-        return True
+        if self._direct_context is None:
+            self._direct_context = self._context.copy()
+        return self._data.handle_directly(entry, message, self._direct_context)
 
     def start_soon(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a background task of this life."""

@@ -265,6 +265,8 @@ class ProviderConnection(Actor):
         """Configure the session, then hear what the provider says. Returns why it ended; `None`: it was left."""
         line.await_acceptance(self.model.reconnection.ready_timeout)
         events: Iterator[ModelEvent | ModelNotice] = iter(())
+        tell, release = self.owner.tell, self._sender.release
+        decode, receive = line.protocol.decode, line.socket.receive
         try:
             while True:
                 with line.watch():
@@ -279,13 +281,13 @@ class ProviderConnection(Actor):
                                     return over
                                 continue
                             try:
-                                self.owner.tell(event)
+                                tell(event)
                             except MailboxFull:
                                 await self._pass_on(line, event)
                         if line.may_leave:
                             return None
-                        self._sender.release()
-                        events = iter(line.protocol.decode(await line.socket.receive()))
+                        release()
+                        events = iter(decode(await receive()))
                 notice = line.notice()
                 if notice is None:
                     return line.end()

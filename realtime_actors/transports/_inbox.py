@@ -20,9 +20,12 @@ class Inbox:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._messages: deque[tuple[str | bytes, int]] = deque()
+        self.messages: deque[tuple[str | bytes, int]] = deque()
+        """Each with its size; only to be looked at."""
         self._arrived = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
+        self.closed = False
+        """Nothing can be put any more."""
         self._ending: tuple[int, str, bool] | None = None
         self.unread_bytes = 0
         self.messages_received = 0
@@ -30,23 +33,18 @@ class Inbox:
         self.stalls = 0
 
     def __len__(self) -> int:
-        return len(self._messages)
-
-    @property
-    def closed(self) -> bool:
-        """Nothing can be put any more."""
-        return self._ending is not None
+        return len(self.messages)
 
     @property
     def full(self) -> bool:
         """The bound is reached. A closed inbox is never full: what comes is discarded."""
-        return self._ending is None and (self.unread_bytes >= self._max_bytes or len(self._messages) >= MAX_MESSAGES)
+        return self._ending is None and (self.unread_bytes >= self._max_bytes or len(self.messages) >= MAX_MESSAGES)
 
     def put(self, message: str | bytes, size: int) -> None:
         """Add a message of `size` bytes; discarded when closed."""
         if self._ending is not None:
             return
-        self._messages.append((message, size))
+        self.messages.append((message, size))
         self.unread_bytes += size
         self.messages_received += 1
         self.bytes_received += size
@@ -63,13 +61,13 @@ class Inbox:
         # No full checkpoint when a message is there: a pass of the scheduler costs more than all the rest.
         # The bound keeps a greedy reader from starving others: the inbox cannot be refilled meanwhile.
         await trio.lowlevel.checkpoint_if_cancelled()
-        while not self._messages:
+        while not self.messages:
             await self.wait()
         return self.take()
 
     async def wait(self) -> None:
         """Return when there may be a message, or after `wake`; raises `ConnectionClosed` when closed and empty."""
-        if self._ending is not None and not self._messages:
+        if self._ending is not None and not self.messages:
             raise self.error()
         await self._arrived.park()
 
@@ -80,7 +78,7 @@ class Inbox:
     def take(self) -> str | bytes:
         """The oldest message; there has to be one."""
         was_full = self.full
-        message, size = self._messages.popleft()
+        message, size = self.messages.popleft()
         self.unread_bytes -= size
         if was_full and not self.full:
             self._room.unpark_all()
@@ -97,9 +95,10 @@ class Inbox:
         """Record how the connection ended; the first call wins. A local close discards what is unread."""
         if self._ending is not None:
             return
+        self.closed = True
         self._ending = (code, reason, local)
         if local:
-            self._messages.clear()
+            self.messages.clear()
             self.unread_bytes = 0
         self._arrived.unpark_all()
         self._room.unpark_all()

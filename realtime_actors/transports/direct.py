@@ -124,10 +124,11 @@ class _DirectWebSocket(WebSocket):
 
     async def receive(self) -> str | bytes:
         inbox = self._inbox
-        if inbox or inbox.closed:
+        messages = inbox.messages
+        if messages or inbox.closed:
             # No full checkpoint when a message is there: a pass of the scheduler costs more than all the rest.
             await trio.lowlevel.checkpoint_if_cancelled()
-        while not inbox:
+        while not messages:
             if self._is_reading or inbox.closed:
                 self._waiting += 1
                 try:
@@ -195,7 +196,8 @@ class _DirectWebSocket(WebSocket):
         if self._inbox.closed:
             self._standby.cancel()
             return
-        self._inbox.wake()  # another one who waits for a message reads on
+        if self._waiting:
+            self._inbox.wake()  # another one who waits for a message reads on
         now = trio.current_time()
         if self._standby_until < now + _ABSENCE:  # else it may stay: to move it takes as long as to parse a frame
             self._standby_until = self._standby.deadline = now + 3 * _ABSENCE
@@ -226,8 +228,9 @@ class _DirectWebSocket(WebSocket):
 
     async def _read(self) -> tuple[str | bytes, int] | None:
         """Read once, and take in what came; if that is just one message, it is returned instead, with its size."""
-        if self._inbox.full:
-            await self._inbox.wait_for_room()
+        inbox = self._inbox
+        if inbox.messages and inbox.full:
+            await inbox.wait_for_room()
         if self._held_until:
             await trio.sleep_until(self._held_until)
             self._held_until = 0.0
@@ -250,7 +253,7 @@ class _DirectWebSocket(WebSocket):
             self._inbox.close(1006, "the connection ended without a Close frame", local=False)
             self._scope.cancel()
             return None
-        if not self._is_paced and len(data) < _MUCH and not self._inbox.closed:
+        if not self._is_paced and len(data) < _MUCH and not inbox.closed:
             message = self._frames.whole(data)
             if message is not None:
                 return message
