@@ -12,7 +12,7 @@ import trio
 from realtime_actors.cli.talking.screen import Screen
 from realtime_actors.events import AgentToolApprovalRequested, ClientToolApproval, ToolUse
 
-__all__ = ["Approvals", "Approve"]
+__all__ = ["Approvals", "Approve", "read_lines"]
 
 Approve = Literal["ask", "all", "none"]
 
@@ -29,9 +29,12 @@ class Approvals:
     send: Callable[[ClientToolApproval], Awaitable[None]]
     start_soon: Callable[..., None]
     """Starts a task that ends with the conversation."""
+    lines: trio.MemoryReceiveChannel[str] | None = None
+    """Where the answers that are typed come from, if somebody else reads what is typed."""
+    is_asking: bool = attrs.field(init=False, default=False)
+    """Whether the next line is an answer."""
     _open: dict[str, trio.CancelScope] = attrs.field(init=False, factory=dict[str, trio.CancelScope])
     _one: trio.Lock = attrs.field(init=False, factory=trio.Lock)
-    _lines: trio.MemoryReceiveChannel[str] | None = attrs.field(init=False, default=None)
 
     def ask(self, asked: AgentToolApprovalRequested) -> None:
         """A call waits to be allowed."""
@@ -58,23 +61,27 @@ class Approvals:
         lines = self._typed()
         arguments = " ".join((use.raw_input or orjson.dumps(use.input).decode()).split())[:_LONGEST]
         self.screen.line("approve", f"may {use.name}({arguments}) run? [y/N]", fg="yellow")
+        self.is_asking = True
         try:
             return (await lines.receive()).strip().lower() in ("y", "yes")
         except trio.EndOfChannel:
             return False
+        finally:
+            self.is_asking = False
 
     def _typed(self) -> trio.MemoryReceiveChannel[str]:
         """What is typed from now on: what was typed before answers nothing that is asked now."""
-        if self._lines is None:
-            send, self._lines = trio.open_memory_channel[str](0)
-            self.start_soon(_read_lines, send)
+        if self.lines is None:
+            send, self.lines = trio.open_memory_channel[str](0)
+            self.start_soon(read_lines, send)
         with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel):
             while True:
-                self._lines.receive_nowait()
-        return self._lines
+                self.lines.receive_nowait()
+        return self.lines
 
 
-async def _read_lines(send: trio.MemorySendChannel[str]) -> None:
+async def read_lines(send: trio.MemorySendChannel[str]) -> None:
+    """Send each line that is typed, to the end of them."""
     with send:
         # Nothing can end a thread that waits for the terminal: it ends with the process.
         while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):

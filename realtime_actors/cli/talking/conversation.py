@@ -47,7 +47,7 @@ from realtime_actors.events import (
 )
 from realtime_actors.transports import ConnectionClosed, WebSocket
 
-__all__ = ["Plan", "hold"]
+__all__ = ["Plan", "check_writable", "hold", "read_speech"]
 
 INTERRUPT_AFTER_S = 1.0
 """How much of the reply is heard before the interruption cuts in."""
@@ -89,10 +89,10 @@ async def hold(plan: Plan) -> None:
 
     What was heard of the reply is saved in any case, also when the conversation is cut off.
     """
-    speech, interruption = _read(plan.speech), _read(plan.interruption)
+    speech, interruption = read_speech(plan.speech), read_speech(plan.interruption)
     picture = None if plan.image is None else read_picture(plan.image)
     if plan.save is not None:
-        _check_writable(plan.save)
+        check_writable(plan.save)
     screen = Screen()
     with EventFile(plan.events, trio.current_time()) as events:
         screen.status(f"connecting to {plan.url.partition('?')[0]}")
@@ -113,11 +113,12 @@ async def hold(plan: Plan) -> None:
         raise CommandFailed(f"the reply failed: {conversation.progress.failed}")
 
 
-def _read(path: Path | None) -> Wav | None:
+def read_speech(path: Path | None) -> Wav | None:
+    """A WAV file to say, at a rate that servers know. Raises `WavError`."""
     return None if path is None else usual_rate(read_wav(path))
 
 
-def _check_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Refuse, before anything is said, a file that could not be written after it; it is not touched yet."""
     directory = path.absolute().parent
     if path.is_dir():

@@ -4,7 +4,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from realtime_actors.actors.errors import RealtimeError
 from realtime_actors.cli.errors import CommandFailed
@@ -21,7 +21,7 @@ from realtime_actors.transports import (
 )
 from realtime_actors.transports.handshake import parse_url
 
-__all__ = ["address_of", "connect", "in_words"]
+__all__ = ["address_of", "connect", "in_words", "room_address"]
 
 _DEMO = "start `realtime-actors demo` in another terminal, or say with --url where one is"
 _TOKEN = f"with --token or in {TOKEN_VARIABLE}"
@@ -33,6 +33,18 @@ def address_of(url: str) -> str:
     with contextlib.suppress(ValueError):  # whoever connects says what is wrong with it
         if urlsplit(url).path in ("", "/"):
             url = f"{url.rstrip('/')}/ws/cli/{uuid.uuid4().hex[:12]}"
+    return url
+
+
+def room_address(url: str, room: str, name: str) -> str:
+    """The WebSocket URL of somebody's place in a room of this gateway. Raises `CommandFailed`."""
+    url = websocket_url(url)
+    with contextlib.suppress(ValueError):  # as above
+        if urlsplit(url).path not in ("", "/"):
+            raise CommandFailed(
+                f"--url {url} is one conversation's: with --room give the gateway's alone, without a path"
+            )
+        url = f"{url.partition('?')[0].rstrip('/')}/ws/{quote(name, safe='')}/{quote(room, safe='')}"
     return url
 
 

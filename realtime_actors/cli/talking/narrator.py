@@ -20,7 +20,7 @@ from realtime_actors.events import (
     TextBlock,
 )
 
-__all__ = ["Narrator"]
+__all__ = ["Narrator", "in_short", "in_words"]
 
 _LONGEST = 300
 
@@ -71,9 +71,9 @@ class Narrator:
             case AgentResponseToolUseDone():
                 use = event.tool_use
                 arguments = use.raw_input or orjson.dumps(use.input).decode()
-                self.screen.line("tool", f"{use.name}({_short(arguments)})", fg="magenta")
+                self.screen.line("tool", f"{use.name}({in_short(arguments)})", fg="magenta")
             case AgentResponseToolResult():
-                self.screen.line("result", _short(_in_words(event.tool_result.output)), fg="magenta")
+                self.screen.line("result", in_short(in_words(event.tool_result.output)), fg="magenta")
             case AgentResponseDone():
                 self._end(event, at)
             case AgentError():
@@ -95,12 +95,14 @@ class Narrator:
             self.screen.line(event.agent_name, note, fg="green")
 
 
-def _in_words(output: str | list[ContentBlock]) -> str:
+def in_words(output: str | list[ContentBlock]) -> str:
+    """What a tool gave, as a text."""
     if isinstance(output, str):
         return output
     return " ".join(block.text if isinstance(block, TextBlock) else f"({block.type})" for block in output)
 
 
-def _short(text: str) -> str:
+def in_short(text: str, longest: int = _LONGEST) -> str:
+    """A text on one line, of so many characters at most."""
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
