@@ -33,7 +33,7 @@ from realtime_actors.testing import (
     RecordingTransport,
     open_test_runtime,
 )
-from realtime_actors.transports import Address, MemoryTransport, default_transport
+from realtime_actors.transports import Address, MemoryTransport, Transport, default_transport
 
 __all__ = ["PAUSE", "SPEECH", "Talk", "audio_of", "audio_sent", "get_weather", "of", "statuses", "talking"]
 
@@ -78,12 +78,14 @@ class Talk:
         frames: list[Json] = [orjson.loads(frame) for frame in self.transport.connections[socket].sent]
         return [frame for frame in frames if frame["type"] in kinds]
 
-    def drop(self) -> None:
-        """Break the connection, as a network does."""
+    def drop(self) -> int:
+        """Break the connections, as a network does; says how many there were."""
         network = self.transport.inner
         network = network.inner if isinstance(network, FaultyTransport) else network
         assert isinstance(network, MemoryTransport)
-        assert network.drop_connections() >= 1
+        dropped = network.drop_connections()
+        assert dropped >= 1
+        return dropped
 
 
 @asynccontextmanager
@@ -92,14 +94,15 @@ async def talking(
     model: RealtimeModel,
     *,
     tools: Sequence[Tool] = (),
-    sockets: bool = False,
+    sockets: bool | Transport = False,
     failures: Failures | None = None,
     faults: Sequence[Fault] = (),
     **options: Any,
 ) -> AsyncGenerator[Talk]:
     """An agent that is ready. `model` is told to be at `ws://memory/...`, wherever the simulator is.
 
-    `faults` befall its network, `options` are the agent's.
+    It is in memory, or on real `sockets`: those of the default transport, or of the one given. `faults` befall its
+    network, `options` are the agent's.
     """
     async with (
         _serving(simulator, model, sockets, faults) as (reached, transport),
@@ -114,16 +117,16 @@ async def talking(
 
 @asynccontextmanager
 async def _serving(
-    simulator: Simulator, model: RealtimeModel, sockets: bool, faults: Sequence[Fault]
+    simulator: Simulator, model: RealtimeModel, sockets: bool | Transport, faults: Sequence[Fault]
 ) -> AsyncGenerator[tuple[RealtimeModel, RecordingTransport]]:
-    if not sockets:
+    if sockets is False:
         network = MemoryTransport(simulator.respond)
         yield model, RecordingTransport(FaultyTransport(network, faults) if faults else network)
         return
     async with trio.open_nursery() as nursery:
         address: Address = await nursery.start(simulator.serve)
         url = (model.url or "").replace("memory", f"{address.host}:{address.port}")
-        yield attrs.evolve(model, url=url), RecordingTransport(default_transport())
+        yield attrs.evolve(model, url=url), RecordingTransport(default_transport() if sockets is True else sockets)
         nursery.cancel_scope.cancel()
 
 

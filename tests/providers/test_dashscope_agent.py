@@ -6,15 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import agent_talk
 import attrs
-import orjson
 import pytest
 import trio
+from agent_talk import PAUSE, SPEECH, audio_of, get_weather, of, statuses
 from trio.testing import wait_all_tasks_blocked
 
-from realtime_actors.actors import Ref
-from realtime_actors.agents import InvalidTool, RealtimeAgent, tool
-from realtime_actors.audio import iter_chunks
+from realtime_actors.agents import InvalidTool
 from realtime_actors.events import (
     AgentError,
     AgentInputDone,
@@ -24,10 +23,7 @@ from realtime_actors.events import (
     AgentResponseCreated,
     AgentResponseDone,
     AgentResponseToolResult,
-    AudioFormat,
-    ClientAudioAppend,
     ClientAudioCommit,
-    ClientEvent,
     ClientImageAppend,
     ClientResponseCancel,
     ClientResponseCreate,
@@ -35,58 +31,26 @@ from realtime_actors.events import (
     ServerSessionUpdated,
 )
 from realtime_actors.providers import DashScopeRealtimeModel, Manual, ProviderRefused
-from realtime_actors.simulators import Call, DashScopeSimulator, Endless, Reply, Say, ScriptedBrain, buzz
-from realtime_actors.testing import Failures, Probe, RecordingTransport, open_test_runtime
-from realtime_actors.transports import MemoryTransport, TrioWebSocketTransport
+from realtime_actors.simulators import Call, DashScopeSimulator, Endless, Reply, Say, ScriptedBrain
+from realtime_actors.testing import Failures
+from realtime_actors.transports import Transport, TrioWebSocketTransport
 
 Json = dict[str, Any]
 OLDER = DashScopeRealtimeModel(api_key="sk-test", url="ws://memory/api-ws/v1/realtime")
 NEWER = attrs.evolve(OLDER, model_name="qwen3.5-omni-flash-realtime")
 JPEG = b"\xff\xd8\xff\xe0" + bytes(200)
-SPEECH = buzz(800, 48000)
-PAUSE = bytes(2 * 48000)
-
-
-@tool
-async def get_weather(city: str) -> str:
-    """Weather in a city."""
-    return f"Sunny in {city}."
 
 
 @attrs.define
-class Talk:
-    """An agent, what it says, and what goes over its wire."""
+class Talk(agent_talk.Talk):
+    """With what the model thinks by."""
 
-    agent: Ref
-    probe: Probe
-    transport: RecordingTransport
     brain: ScriptedBrain
 
-    def tell(self, *events: ClientEvent) -> None:
-        for event in events:
-            self.agent.tell(event)
-
-    def say(self, text: str) -> None:
-        self.tell(ClientTextAppend("s1", text))
-
-    async def speak(self, pcm: bytes) -> None:
-        """At the pace of speech."""
-        for chunk in iter_chunks(pcm, 48000, 20):
-            self.tell(ClientAudioAppend("s1", chunk, AudioFormat(rate=48000)))
-            await trio.sleep(0.02)
-
-    async def reply(self) -> list[Any]:
-        """Events up to and with the end of a reply."""
-        return await self.probe.until(AgentResponseDone)
-
-    def sent(self, *kinds: str, socket: int = -1) -> list[Json]:
-        frames: list[Json] = [orjson.loads(frame) for frame in self.transport.connections[socket].sent]
-        return [frame for frame in frames if frame["type"] in kinds]
-
-    def drop(self) -> None:
-        """Break the connection, as a network does."""
-        assert isinstance(self.transport.inner, MemoryTransport)
-        assert self.transport.inner.drop_connections() == 1
+    def drop(self) -> int:
+        dropped = super().drop()
+        assert dropped == 1
+        return dropped
 
 
 @asynccontextmanager
@@ -94,50 +58,19 @@ async def talking(
     *replies: Reply | Sequence[Any],
     model: DashScopeRealtimeModel = NEWER,
     tools: Sequence[Any] = (),
-    sockets: bool = False,
+    sockets: bool | Transport = False,
     transcripts: Sequence[str] = (),
     failures: Failures | None = None,
     **options: Any,
 ) -> AsyncGenerator[Talk]:
+    """`options` are the simulator's."""
     brain = ScriptedBrain(
         replies=[each if isinstance(each, Reply) else Reply(each) for each in replies], transcripts=transcripts
     )
     options.setdefault("speed", 0)
     simulator = DashScopeSimulator(brain=brain, seed=1, **options)
-    async with (
-        _serving(simulator, model, sockets) as (reached, transport),
-        open_test_runtime(failures=failures) as runtime,
-    ):
-        probe = await Probe.spawn(runtime, within=60, capacity=10_000)
-        probe.subscribe("agents.friday.>")
-        prototype = RealtimeAgent("Friday", "Be brief.", reached, tools, transport=transport)
-        agent = await runtime.spawn(prototype, name="friday")
-        yield Talk(agent, probe, transport, brain)
-
-
-@asynccontextmanager
-async def _serving(
-    simulator: DashScopeSimulator, model: DashScopeRealtimeModel, sockets: bool
-) -> AsyncGenerator[tuple[DashScopeRealtimeModel, RecordingTransport]]:
-    if not sockets:
-        yield model, RecordingTransport(MemoryTransport(simulator.respond))
-        return
-    async with trio.open_nursery() as nursery:
-        await nursery.start(simulator.serve)
-        yield attrs.evolve(model, url=simulator.url), RecordingTransport(TrioWebSocketTransport())
-        nursery.cancel_scope.cancel()
-
-
-def of(kind: type[Any], events: list[Any]) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def statuses(events: list[Any]) -> list[str]:
-    return [event.metadata["status"] for event in of(AgentResponseDone, events)]
-
-
-def audio_of(events: list[Any]) -> bytes:
-    return b"".join(event.delta for event in of(AgentResponseAudioDelta, events))
+    async with agent_talk.talking(simulator, model, tools=tools, sockets=sockets, failures=failures) as talk:
+        yield Talk(talk.agent, talk.probe, talk.transport, brain)
 
 
 class TestTurns:
@@ -329,7 +262,9 @@ class TestConnection:
 async def test_on_sockets() -> None:
     replies = (Reply([Call("get_weather", '{"city": "Oslo"}')], when="weather"), Reply([Say("Fine.")]))
     with trio.fail_after(20):
-        async with talking(*replies, tools=[get_weather], sockets=True, transcripts=["The weather?"]) as talk:
+        async with talking(
+            *replies, tools=[get_weather], sockets=TrioWebSocketTransport(), transcripts=["The weather?"]
+        ) as talk:
             await talk.speak(SPEECH + PAUSE)
             await talk.reply()
             events = await talk.reply()
