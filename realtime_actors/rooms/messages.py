@@ -10,17 +10,20 @@ from realtime_actors.actors import RealtimeError, Ref
 from realtime_actors.agents import RealtimeAgent
 from realtime_actors.events import ClientEvent, RoomState
 
+from .floor import FloorStatistics
 from .settings import RoomAgent
 
 __all__ = [
     "AddAgent",
     "FromPerson",
     "GetRoom",
+    "GetRoomStatistics",
     "HandFloor",
     "HandUp",
     "Join",
     "Leave",
     "RemoveAgent",
+    "RoomStatistics",
     "add_agent",
     "join_room",
     "leave_room",
@@ -91,6 +94,26 @@ class HandUp:
 @attrs.frozen
 class GetRoom:
     """Ask a room this for its `RoomState`."""
+
+
+@attrs.frozen
+class GetRoomStatistics:
+    """Ask a room this for its `RoomStatistics`."""
+
+
+@attrs.frozen
+class RoomStatistics:
+    """What a room has done so far, of those who are in it now."""
+
+    floor: FloorStatistics
+    voice_dropped_ms: float
+    """Speech of people that came faster than it could be heard, in ms."""
+    open_dropped_ms: float
+    """What people have not heard of each other because it came too late, in ms."""
+    held_dropped_ms: float
+    """What agents have not heard because they were speaking for too long, in ms."""
+    unheard: int
+    """Pieces of agents' speech that other agents have not heard, since too much of it waited."""
 
 
 async def join_room(

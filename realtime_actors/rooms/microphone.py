@@ -12,7 +12,7 @@ from realtime_actors.agents.hearing import Action, Hearing, TurnAudio, TurnBegan
 from realtime_actors.audio import AudioError, Resampler, check_pcm16, check_rate
 from realtime_actors.events import ClientAudioAppend
 
-from .buffers import FRAME_BYTES, ROOM_RATE, JitterBuffer
+from .buffers import ROOM_RATE, JitterBuffer
 from .errors import RateChanged
 
 __all__ = ["Microphone", "TurnEvent"]
@@ -27,13 +27,6 @@ OPEN_START_MS, OPEN_MS = 80, 300
 """What other people hear waits for so much, which evens out the pace of frontends, and may lag so far behind."""
 
 
-class _Voice(JitterBuffer):
-    """Nothing is put into a turn where it comes in pieces that are no whole frames: the rest waits for the next."""
-
-    def take(self) -> bytes | None:
-        return None if not self._is_finished and len(self._pcm) < FRAME_BYTES else super().take()
-
-
 @attrs.define(eq=False)
 class Microphone:
     """One person's microphone.
@@ -43,7 +36,7 @@ class Microphone:
     """
 
     settings: LocalVAD
-    voice: JitterBuffer = attrs.field(init=False, factory=lambda: _Voice(start_ms=0, depth_ms=VOICE_MS))
+    voice: JitterBuffer = attrs.field(init=False, factory=lambda: JitterBuffer(start_ms=0, depth_ms=VOICE_MS))
     open: JitterBuffer = attrs.field(init=False, factory=lambda: JitterBuffer(start_ms=OPEN_START_MS, depth_ms=OPEN_MS))
     is_listened_to: bool = attrs.field(init=False, default=False)
     """Whether somebody hears `open`."""

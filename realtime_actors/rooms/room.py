@@ -49,7 +49,18 @@ from .base import Person, called
 from .errors import AgentNotReady, AlreadyInRoom, InvalidRoom, NotInRoom, RoomFull, RoomsError
 from .floor import Floor
 from .member import Member
-from .messages import AddAgent, FromPerson, GetRoom, HandFloor, HandUp, Join, Leave, RemoveAgent
+from .messages import (
+    AddAgent,
+    FromPerson,
+    GetRoom,
+    GetRoomStatistics,
+    HandFloor,
+    HandUp,
+    Join,
+    Leave,
+    RemoveAgent,
+    RoomStatistics,
+)
 from .relay import Relay, Speech
 from .settings import RoomAgent, as_room_agent, slug
 from .sound import Sound
@@ -465,6 +476,18 @@ class ChatRoom(SpeakingRoom):
     def state(self, _: GetRoom) -> RoomState:
         """Who is there, who speaks, and what was said."""
         return self._state("")
+
+    @receives
+    def statistics(self, _: GetRoomStatistics) -> RoomStatistics:
+        """What it has done so far."""
+        microphones = self._sound.microphones.values()
+        return RoomStatistics(
+            self._floor.statistics(),
+            sum(microphone.voice.statistics().dropped_ms for microphone in microphones),
+            sum(microphone.open.statistics().dropped_ms for microphone in microphones),
+            sum(member.dropped_ms for member in self._members.values()),
+            self._sound.refused,
+        )
 
     def _state(self, person: str) -> RoomState:
         participants: list[RoomParticipant] = [each.participant() for each in self._members.values()]
