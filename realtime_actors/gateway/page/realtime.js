@@ -528,7 +528,7 @@ export class Player extends Emitter {
       reply.started = reply.announced; // what was not heard yet starts later
     }
     this.#next = 0;
-    this.#report();
+    if (this.#reporting) this.#report();
   }
 
   /** Go on after `hold`. */
@@ -536,7 +536,7 @@ export class Player extends Emitter {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#pump();
-    this.#report();
+    if (this.#reporting) this.#report();
   }
 
   /** Stop a part at once; the seconds of it that were played. */
