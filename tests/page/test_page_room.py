@@ -164,6 +164,7 @@ async def test_one_of_two_people_allows_a_call(tmp_path: Path) -> None:
         for tab in (ann, ben):
             await tab.until("document.querySelector('.tool .who').textContent === 'Alice'")
             await tab.until("document.querySelector('.approval')")
+            assert await tab.evaluate("document.querySelector('#interrupt').ariaDisabled") == "false"
         await ben.click(".approval .primary")
         await ann.until("document.querySelector('.outcome').textContent === 'Approved by somebody else'")
         assert await ben.evaluate("document.querySelector('.outcome').textContent") == "Approved"

@@ -200,7 +200,7 @@ document.addEventListener("keydown", (pressed) => {
 });
 
 function interrupt() {
-  if (conversation.isReplying) conversation.interrupt();
+  if (conversation.isReplying || room?.hasHolder) conversation.interrupt();
   showActivity();
 }
 
@@ -216,7 +216,7 @@ async function unlock() {
 }
 
 function showActivity() {
-  $("interrupt").setAttribute("aria-disabled", String(!conversation.isReplying));
+  $("interrupt").setAttribute("aria-disabled", String(!(conversation.isReplying || room?.hasHolder)));
   $("unlock").hidden = !((player.isLocked && player.isSpeaking) || conversation.people.isLocked);
   const heard = room ? room.activity : player.isSpeaking ? `${agentName || "The agent"} is speaking` : "";
   $("activity").textContent = heard || microphoneWords();

@@ -157,6 +157,11 @@ export class Room {
     $("participants").hidden = false;
   }
 
+  /** Whether an agent has the floor, even if it says nothing (it waits for a tool, say). */
+  get hasHolder() {
+    return this.#floor.holders.length > 0;
+  }
+
   /** Who is heard now, in words; empty: nobody. */
   get activity() {
     const name = (id) => this.#participants.get(id)?.name.textContent ?? id;
