@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from console import DATA, Process, Run, Start, environment
+from console import DATA, Process, Start, environment
 
 from realtime_actors.audio import level_dbfs, read_wav
 from realtime_actors.cli.commands import commands
+
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def room() -> Iterator[str]:
     """A demo's room, lobby; its gateway's URL."""
     process = Process("demo", "--room", "--port", "0", "--return-within", "1")
     try:
-        found = process.wait_for(r"\n  (http://127\.0\.0\.1:\d+)/\?room=lobby&as=Ann\n  (\S+)\n")
+        found = process.wait_for(r"\n  (http://127\.0\.0\.1:\d+)/\?room=lobby&as=Ann\n  (\S+)\n", PATIENCE)
         assert found[2] == f"{found[1]}/?room=lobby&as=Ben"
         yield found[1]
         process.interrupt()
@@ -30,23 +32,25 @@ def room() -> Iterator[str]:
         process.kill()
 
 
-def test_two_people_and_two_agents(start: Start, run: Run, room: str, tmp_path: Path) -> None:
+def test_two_people_and_two_agents(start: Start, room: str, tmp_path: Path) -> None:
     """One listens, another one speaks and writes; the agents answer, and one asks the other, aloud."""
     ann = start(
         "talk", "--room", "lobby", "--as", "Ann", "--url", room, "--hear-people", "--save", tmp_path / "ann.wav"
     )
-    ann.wait_for(r"room +lobby: Alice, Bob \(agents\); Ann \(you\)\n")
-    ben = run("talk", str(DATA / "time.wav"), "--room", "lobby", "--as", "Ben", "--url", room)
+    ann.wait_for(r"room +lobby: Alice, Bob \(agents\); Ann \(you\)\n", PATIENCE)
+    ben = start("talk", str(DATA / "time.wav"), "--room", "lobby", "--as", "Ben", "--url", room).end(PATIENCE)
     assert (ben.code, ben.err) == (0, "")
     assert re.search(
-        r"^room +lobby: Alice, Bob \(agents\); Ann, Ben \(you\)\nfloor +Ben speaks\nfloor +Alice\n(?s:.*)"
+        r"^room +lobby: Alice, Bob \(agents\); Ann, Ben \(you\)\nfloor +Ben speaks\n(?s:.*)^floor +Alice\n(?s:.*)"
         r"^Alice +It is \d+:\d\d in the ",
         ben.out,
         re.MULTILINE,
     )
     assert re.search(r"^Ben +what time is it$", ben.out, re.MULTILINE)
     ask = "Alice, ask Bob for the weather in Paris"
-    cid = run("talk", "--text", ask, "--room", "lobby", "--as", "Cid", "--url", room, "--save", tmp_path / "cid.wav")
+    cid = start(
+        "talk", "--text", ask, "--room", "lobby", "--as", "Cid", "--url", room, "--save", tmp_path / "cid.wav"
+    ).end(PATIENCE)
     assert (cid.code, cid.err) == (0, "")
     assert "room      this was said before:\nBen       what time is it\n" in cid.out
     assert f"Cid       {ask}\nfloor     Alice\nAlice     Bob, what is the weather in Paris?\nfloor     Bob\n" in cid.out
@@ -67,11 +71,11 @@ def test_two_people_and_two_agents(start: Start, run: Run, room: str, tmp_path: 
 
 def test_who_loses_the_connection_has_a_while_to_come_back(start: Start, room: str) -> None:
     ann = start("talk", "--room", "lobby", "--as", "Ann", "--url", room)
-    ann.wait_for("Ann .you.")
+    ann.wait_for("Ann .you.", PATIENCE)
     ben = start("talk", "--room", "lobby", "--as", "Ben", "--url", room)
-    ann.wait_for("Ben has joined")
+    ann.wait_for("Ben has joined", PATIENCE)
     ben.kill()
-    ann.wait_for("room      Ben has lost the connection\nroom      Ben has(?: not come back| left)\n")
+    ann.wait_for("room      Ben has lost the connection\nroom      Ben has(?: not come back| left)\n", PATIENCE)
     ann.interrupt()
     assert ann.end().code == 130
 
@@ -98,13 +102,13 @@ def test_what_is_typed_is_said_and_ctrl_d_leaves(room: str) -> None:
         os.close(slave)
 
 
-def test_an_unknown_room_and_a_name_that_is_taken(start: Start, run: Run, room: str) -> None:
+def test_an_unknown_room_and_a_name_that_is_taken(start: Start, room: str) -> None:
     ann = start("talk", "--room", "lobby", "--as", "Ann", "--url", room)
-    ended = run("talk", "--room", "loby", "--as", "Ben", "--text", "hello", "--url", room)
+    ended = start("talk", "--room", "loby", "--as", "Ben", "--text", "hello", "--url", room).end(PATIENCE)
     assert (ended.code, ended.out) == (1, "")
     assert ended.error == "there is no room 'loby'; there is: lobby."
-    ann.wait_for("Ann .you.")
-    ended = run("talk", "--room", "lobby", "--as", "Ann", "--text", "hello", "--url", room)
+    ann.wait_for("Ann .you.", PATIENCE)
+    ended = start("talk", "--room", "lobby", "--as", "Ann", "--text", "hello", "--url", room).end(PATIENCE)
     assert ended.code == 1
     assert ended.error == "somebody is in the room lobby as Ann already: come by another name (--as)."
 
