@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 
-from realtime_actors.actors import ActorError, Ref, Runtime
+from realtime_actors.actors import ActorError
 from realtime_actors.agents import AddText
 from realtime_actors.asyncio import AsyncioRef
 from realtime_actors.audio import duration_ms
@@ -79,10 +79,10 @@ class RoomSession(Session):
         self._is_speaking = False
 
     async def stop_agent(self, agent_id: str) -> None:
-        if self._ref is None or self._runtime is None:
+        if self._ref is None:
             return
         with contextlib.suppress(ActorError, RoomsError):  # it has ended, or has left before
-            await self._runtime.run(_remove, self._ref.ref, agent_id)
+            await remove_agent(self._ref, agent_id)
 
     def abandon_agent(self) -> None:
         pass  # it is the room's
@@ -176,10 +176,6 @@ class RoomSession(Session):
 
     def _is_last(self, event: ServerEvent | RoomOver) -> bool:
         return isinstance(event, RoomOver)
-
-
-async def _remove(_: Runtime, room: Ref, agent_id: str) -> None:
-    await remove_agent(room, agent_id)
 
 
 def _duration_ms(event: ClientAudioAppend) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
-from realtime_actors.actors import RealtimeError, Ref
+from realtime_actors.actors import RealtimeError
 from realtime_actors.agents import RealtimeAgent
 from realtime_actors.events import ClientEvent, RoomState
 
@@ -23,6 +23,7 @@ __all__ = [
     "Join",
     "Leave",
     "RemoveAgent",
+    "RoomRef",
     "RoomStatistics",
     "add_agent",
     "join_room",
@@ -116,8 +117,20 @@ class RoomStatistics:
     """Pieces of agents' speech that other agents have not heard, since too much of it waited."""
 
 
+class RoomRef(Protocol):
+    """What a room is reached by: its `Ref`, or in asyncio its `AsyncioRef`."""
+
+    def tell(self, message: Any) -> None:
+        """Give it a message."""
+        ...
+
+    async def ask(self, message: Any, *, timeout: float | None) -> Any:  # noqa: ASYNC109 - as that of Ref
+        """Give it a message, and return the answer."""
+        ...
+
+
 async def join_room(
-    room: Ref,
+    room: RoomRef,
     person: str,
     *,
     name: str = "",
@@ -137,13 +150,13 @@ async def join_room(
     return state
 
 
-def leave_room(room: Ref, person: str) -> None:
+def leave_room(room: RoomRef, person: str) -> None:
     """Leave a room for good. Of no effect for somebody who is not there."""
     room.tell(Leave(person))
 
 
 async def add_agent(
-    room: Ref,
+    room: RoomRef,
     agent: RealtimeAgent | RoomAgent,
     *,
     timeout: float | None = 60.0,  # noqa: ASYNC109 - as `ask` has it
@@ -160,7 +173,7 @@ async def add_agent(
 
 
 async def remove_agent(
-    room: Ref,
+    room: RoomRef,
     agent_id: str,
     *,
     timeout: float | None = 30.0,  # noqa: ASYNC109 - as `ask` has it

@@ -37,6 +37,7 @@ from realtime_actors import (
     open_runtime,
 )
 from realtime_actors.audio import read_wav
+from realtime_actors.simulators import OpenAISimulator, Reply, Say, ScriptedBrain
 
 EXAMPLES = Path(realtime_actors.__file__).parent.parent / "examples"
 Polly = tuple[Runtime, Ref, Subscription]
@@ -256,3 +257,19 @@ def test_the_supervisor_s_example_runs_as_it_is() -> None:
     command = [sys.executable, str(EXAMPLES / "own_supervisor.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     assert "It gave up: dictation.recogniser ended (crashed) after 2 restarts" in done.stdout
+
+
+async def test_a_room_s_example_runs_as_it_is() -> None:
+    """In asyncio, against a server elsewhere."""
+    lines = ["Tea.", "Coffee.", "Tea, I say.", "Never."]
+    brain = ScriptedBrain(replies=[Reply([Say(line)]) for line in lines], ms_per_character=15)
+    simulator = OpenAISimulator(brain=brain, speed=0, seed=1)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(simulator.serve)
+        command = [sys.executable, str(EXAMPLES / "room_asyncio.py"), "--url", simulator.url, "Tea or coffee?"]
+        with trio.fail_after(60):
+            ended = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
+        nursery.cancel_scope.cancel()
+    assert ended.stderr == b""
+    said = ended.stdout.decode().splitlines()
+    assert said == ["Ann: Tea or coffee?", "Ada: Tea.", "Bert: Coffee.", "Ada: Tea, I say.", "Bert: Never."]
