@@ -28,6 +28,7 @@ from realtime_actors.transports import (
 
 from .admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback, parse_path
 from .authentication import authenticated, authenticator
+from .base import EndAfterThis
 from .debug import DEBUG_PATH, show_actors
 from .errors import InvalidSettings
 from .frontend import FrontendSocket, SharedAgent
@@ -35,7 +36,7 @@ from .outgoing import TOO_SLOW, weigher, write_events
 from .plain_http import health, load_page, not_found
 from .request import AgentFactory, seats
 from .rooms import RoomFactory, Rooms
-from .session import EndAfterThis, FrontendSession
+from .session import FrontendSession
 from .settings import GatewaySettings
 
 __all__ = ["Drain", "Gateway", "GatewayStatus", "GetStatus"]

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import ClassVar, TypeVar
 
 import attrs
 import trio
 
-from realtime_actors.actors import Actor, MailboxFull, RealtimeError, Ref, Subscription, Terminated, receives
+from realtime_actors.actors import MailboxFull, RealtimeError, Terminated, receives
 from realtime_actors.events import (
-    AgentError,
     AgentReady,
-    AgentResponseAudioDelta,
     AgentResponseCreated,
     AgentResponseDone,
-    AgentTurnMeasured,
     ClientAudioAppend,
     ClientAudioCommit,
     ClientEvent,
@@ -26,45 +20,28 @@ from realtime_actors.events import (
     ClientResponseCancel,
     ClientSessionCreate,
     ClientSessionEnd,
-    DecodeError,
-    ServerEvent,
     ServerSessionCreated,
-    ServerSessionEnded,
     ServerSessionUpdated,
 )
 from realtime_actors.providers import ProviderError, ProviderRefused
-from realtime_actors.rooms import RoomsError, Seat, SeatAway, SeatBack
+from realtime_actors.rooms import RoomsError, Seat
 from realtime_actors.transports import ConnectionClosed
 
-from .admission import Admission
 from .errors import InvalidSessionConfig
-from .frontend import FrontendSocket, SharedAgent
-from .request import AgentFactory, AgentRequest
-from .settings import GatewaySettings
+from .frontend import SharedAgent
+from .reading import ReadingSession
+from .request import AgentRequest
 
-__all__ = ["EndAfterThis", "FrontendSession"]
+__all__ = ["FrontendSession"]
 
 log = logging.getLogger("realtime_actors.gateway")
 
-T = TypeVar("T")
-
-_EVENT_SIZE = 500  # bytes that an event takes beside what it carries, about
-_LOOK_AGAIN = 0.25  # seconds
-_LARGE_FRAME = 64 * 1024
-_MOST_COMPLAINTS = 20  # in a second
-_NORMAL = 1000  # the code of a frontend that closes because it is done
-_STALE_AFTER = 5.0  # seconds
 _ONE_MICROPHONE = "somebody else speaks in this session already: write, or have it served as a room (Gateway(room=…))"
 _CREATE_FIRST = "there is no session yet: send client_session_create first"
 
 
-@attrs.frozen
-class EndAfterThis:
-    """Tells a session to close the frontend once its conversation is over; at once if there is none."""
-
-
 @attrs.define(eq=False)
-class FrontendSession(Actor):
+class FrontendSession(ReadingSession):
     """One frontend, for as long as it is there: reads what it says and has an agent for it.
 
     What the frontend is to hear goes into `outgoing`, from which another task feeds the socket: the events that
@@ -78,53 +55,6 @@ class FrontendSession(Actor):
     it says waits in `outgoing`. A second user of a session shares the agent of the first, who alone speaks to it; the
     second one writes. For several who speak there are rooms: there `agent` makes the frontend's seat.
     """
-
-    # Its agent, and below that the connection, have their own time to end, before it.
-    stop_timeout: ClassVar[float] = 2.0
-
-    admission: Admission
-    agent_id: str
-    """The name of its agent."""
-    topic: str
-    """Where what it is to hear is published, followed by `.<type>`."""
-    socket: FrontendSocket
-    outgoing: Subscription
-    agent: AgentFactory
-    settings: GatewaySettings
-    """Its times, and `max_message_bytes`: as much is read ahead, and kept, while the agent starts or has no room. The
-    oldest audio is dropped then; when all else is too much, reading stops."""
-    return_within: float
-    shared: dict[str, SharedAgent]
-    """The agents that sessions have, by session id."""
-    large_frames: trio.Lock
-    """Held while a large frame is decoded: one in each pass of the loop, whoever sends them, so that others' events
-    do not wait behind many."""
-
-    _agent: Ref | None = attrs.field(init=False, default=None)
-    _is_guest: bool = attrs.field(init=False, default=False)
-    """Whether the agent is another frontend's."""
-    _is_seated: bool = attrs.field(init=False, default=False)
-    """Whether it is in a room."""
-    _is_back: bool = attrs.field(init=False, default=False)
-    """Whether it has come back and not said how it goes on."""
-    _measures_turns: bool = attrs.field(init=False, default=False)
-    _agent_name: str = attrs.field(init=False, default="")
-    _is_open: bool = attrs.field(init=False, default=False)
-    _ahead: deque[tuple[ClientEvent, int]] = attrs.field(init=False, factory=deque[tuple[ClientEvent, int]])
-    _ahead_bytes: int = attrs.field(init=False, default=0)
-    _audio_dropped: int = attrs.field(init=False, default=0)
-    _without_session: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
-    _opened_at: float = attrs.field(init=False, factory=trio.current_time)
-    _last_heard: float | None = attrs.field(init=False, default=None)
-    _reply_ended: float = attrs.field(init=False, default=float("-inf"))
-    """Infinity while one is running."""
-    _end_reason: str = attrs.field(init=False, default="server_stopped")
-    _is_last: bool = attrs.field(init=False, default=False)
-    _last_complaint: float = attrs.field(init=False, default=float("-inf"))
-    _second_began: float = attrs.field(init=False, default=float("-inf"))
-    _complaints: int = attrs.field(init=False, default=0)
-    """How many more frames that are no events are answered in this second."""
-    _unanswered: int = attrs.field(init=False, default=0)
 
     async def started(self) -> None:
         """Begin to read."""
@@ -142,116 +72,6 @@ class FrontendSession(Actor):
         self._end_session(self._end_reason)
 
     # -- what the frontend says
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                with self._without_session:
-                    while True:
-                        await self._take(await self._next())
-            except ConnectionClosed as error:
-                log.info("session %s: %s", self.context.name, error)
-                if error.code == _NORMAL or not await self._comes_back():
-                    break
-            else:
-                await self.socket.websocket.aclose(1008, self._missing())
-                break
-        self.context.stop()
-
-    async def _comes_back(self) -> bool:
-        """The socket is lost: whether the frontend is there again in time."""
-        if self._agent is None or not self._is_open or self._is_last or self.return_within <= 0:
-            return False
-        lost_at = trio.current_time()
-        self._tell_seat(SeatAway())
-        if not await self.socket.wait(self.return_within):
-            log.info("session %s: the frontend has not come back", self.context.name)
-            return False
-        if trio.current_time() - lost_at > _STALE_AFTER:
-            self._drop_stale()
-        self._last_heard = trio.current_time()
-        self._is_back = True
-        self._without_session = trio.CancelScope()
-        self._tell_seat(SeatBack())
-        log.info("session %s: the frontend is back", self.context.name)
-        return True
-
-    def _drop_stale(self) -> None:
-        """Nobody wants to hear speech so late of which the end is known."""
-        done = {event.response_id for event in self.outgoing.waiting() if isinstance(event, AgentResponseDone)}
-        self.outgoing.drop(lambda event: isinstance(event, AgentResponseAudioDelta) and event.response_id in done)
-
-    def _tell_seat(self, message: SeatAway | SeatBack) -> None:
-        if self._agent is not None and self._is_seated:
-            self.context.tell(self._agent, message)
-
-    def _missing(self) -> str:
-        if self._last_heard is None and self.settings.first_message_timeout < self.settings.hello_timeout:
-            return f"no message within {self.settings.first_message_timeout:g} s"
-        return f"no client_session_create within {self.settings.hello_timeout:g} s"
-
-    async def _watch_time(self) -> None:
-        idle, session = (
-            float("inf") if limit is None else limit
-            for limit in (self.settings.idle_timeout, self.settings.session_timeout)
-        )
-        while (now := trio.current_time()) < self._opened_at + session:
-            # While a reply is running, it is time to look again when the frontend could first be idle after it.
-            idle_from = min(now, max(self._last_heard or self._opened_at, self._reply_ended))
-            if now >= idle_from + idle:
-                self._give_up("idle", f"nothing was said for {idle:g} s")
-                return
-            await trio.sleep_until(min(self._opened_at + session, idle_from + idle))
-        self._give_up("session_timeout", f"a session may take {session:g} s")
-
-    def _give_up(self, reason: str, words: str) -> None:
-        log.info("session %s: %s", self.context.name, words)
-        self._end_reason = reason
-        self.socket.code, self.socket.reason = 1008, words
-        self.context.stop()
-
-    async def _receive(self) -> str | bytes:
-        frame = await self.socket.websocket.receive()
-        if self._last_heard is None:
-            self._without_session.deadline = self._opened_at + self.settings.hello_timeout
-        self._last_heard = trio.current_time()
-        return frame
-
-    async def _next(self) -> ClientEvent:
-        if self._ahead:
-            event, size = self._ahead.popleft()
-            self._ahead_bytes -= size
-            return event
-        while True:
-            event = await self._decode(await self._receive())
-            if event is not None:
-                return event
-            # An agent's control and data lanes are read by two tasks, in any order when both wake at once: what
-            # follows a cancel in the same packet must not get before it.
-            await trio.lowlevel.checkpoint()
-
-    async def _decode(self, frame: str | bytes) -> ClientEvent | None:
-        """The frame's event; None when it is dealt with already: one that is no event, or one that does not wait."""
-        if len(frame) < _LARGE_FRAME:
-            return self._decode_now(frame)
-        # Shielded, since the frame would be lost: those that are before it have but milliseconds of work each.
-        event: ClientEvent | None = None
-        with trio.CancelScope(shield=True):
-            async with self.large_frames:
-                event = self._decode_now(frame)
-                await trio.lowlevel.checkpoint()
-        return event
-
-    def _decode_now(self, frame: str | bytes) -> ClientEvent | None:
-        try:
-            event = self.admission.wire.decode_client(frame)
-        except DecodeError as error:
-            self._complain(str(error))
-            return None
-        if isinstance(event, ClientResponseCancel | ClientPlayoutUpdate):
-            self._pass_at_once(event)
-            return None
-        return event
 
     async def _take(self, event: ClientEvent) -> None:
         match event:
@@ -368,58 +188,6 @@ class FrontendSession(Actor):
         self._is_guest = False
         self._end_session("client_ended")
 
-    async def _keeping_in_touch(self, wait: Callable[[], Awaitable[T]], *, breakable: bool = True) -> T | None:
-        """Wait for something slow, and go on reading: what comes is kept, but a cancel acts at once.
-
-        None when a `breakable` wait was broken off because the frontend wants to end. Raises `ConnectionClosed`
-        when it was because the frontend is gone.
-        """
-        result: T | None = None
-        failure: Exception | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._read_ahead, nursery.cancel_scope, breakable)
-            try:
-                result = await wait()
-            except Exception as error:  # noqa: BLE001 - raised below, outside the nursery, which would wrap it
-                failure = error
-            nursery.cancel_scope.cancel()
-        if self.socket.websocket.closed is not None:
-            raise self.socket.websocket.closed
-        if failure is not None:
-            raise failure
-        return result
-
-    async def _read_ahead(self, waiting: trio.CancelScope, breakable: bool) -> None:
-        while self.socket.websocket.closed is None:
-            if self._ahead_bytes >= self.settings.max_message_bytes and not self._drop_audio():
-                # No more is read, so a close must be looked for.
-                await trio.sleep(_LOOK_AGAIN)
-                continue
-            try:
-                frame = await self._receive()
-            except ConnectionClosed:
-                break
-            event = await self._decode(frame)
-            if event is not None:
-                size = len(frame) + _EVENT_SIZE
-                self._ahead.append((event, size))
-                self._ahead_bytes += size
-            if breakable and isinstance(event, ClientSessionEnd):
-                break
-        waiting.cancel()
-
-    def _drop_audio(self) -> bool:
-        """Drop the oldest audio that was read ahead; False if there is none."""
-        for index, (event, size) in enumerate(self._ahead):
-            if isinstance(event, ClientAudioAppend):
-                del self._ahead[index]
-                self._ahead_bytes -= size
-                self._audio_dropped += 1
-                message = f"the agent cannot take it yet: the oldest audio was dropped ({self._audio_dropped} so far)"
-                self._error("audio_dropped", message, audio=True)
-                return True
-        return False
-
     # -- the agent
 
     @receives(lane="control")
@@ -431,68 +199,3 @@ class FrontendSession(Actor):
         if notice.reason == "crashed" and not isinstance(notice.cause, ProviderError):
             self._error("agent_crashed", "the agent has ended because of an internal error", "server_error")
         self._end_session("agent_ended")
-
-    @receives(lane="control")
-    def reply_began(self, _: AgentResponseCreated) -> None:
-        """While it runs, the frontend is not idle."""
-        self._reply_ended = float("inf")
-
-    @receives(lane="control")
-    def reply_done(self, _: AgentResponseDone) -> None:
-        """From now on the frontend is idle unless it speaks."""
-        self._reply_ended = trio.current_time()
-
-    @receives(lane="control")
-    def end_after_this(self, _: EndAfterThis) -> None:
-        """No other conversation on this socket."""
-        self._is_last = True
-        self.socket.reason = "the server is stopping"
-        if not self._is_open:
-            self.context.stop()
-        elif self.socket.is_awaited:
-            self.socket.give_up()
-
-    @receives
-    def turn_measured(self, event: AgentTurnMeasured) -> None:
-        """For a frontend that asked for it."""
-        if self._measures_turns:
-            self._say(event)
-
-    # -- what the frontend hears
-
-    def _say(self, event: ServerEvent) -> None:
-        self.outgoing.offer(event, None)
-
-    def _end_session(self, reason: str) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._without_session.deadline = trio.current_time() + self.settings.hello_timeout
-            self._say(ServerSessionEnded(self.admission.session_id, {"reason": reason}))
-            if self._is_last:
-                self.context.stop()
-
-    def _complain(self, words: str) -> None:
-        """Tell the frontend that a frame is no event; of more than some in a second, how many there were."""
-        now = trio.current_time()
-        if now >= self._second_began + 1.0:
-            self._second_began, self._complaints = now, _MOST_COMPLAINTS
-        if not self._complaints:
-            self._unanswered += 1
-            return
-        self._complaints -= 1
-        if self._unanswered:
-            words += f" ({self._unanswered} more before it were no events either, and not answered)"
-            self._unanswered = 0
-        self._error("invalid_event", words)
-
-    def _error(
-        self, code: str, message: str, error_type: str = "invalid_request_error", *, audio: bool = False
-    ) -> None:
-        """Tell the frontend, of what comes with every piece of `audio` once a second at most."""
-        if audio:
-            now = trio.current_time()
-            if now - self._last_complaint < 1.0:
-                return
-            self._last_complaint = now
-        log.debug("session %s: %s: %s", self.context.name, code, message)
-        self._say(AgentError(error_type, code, message, self.agent_id, self._agent_name))
