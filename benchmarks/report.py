@@ -18,6 +18,8 @@ _GENERATOR = {
     "generator cpu": "{:.0%} of a core",
     "generator late_p99": "and was late by at most {:.2f} ms at the 99th percentile",
 }
+_SATURATED = 0.97
+"""Who takes more than this share of a core has none left: what comes waits, and is done in batches, which are cheap."""
 
 
 @attrs.frozen(kw_only=True)
@@ -120,5 +122,18 @@ def _lines(result: Result) -> list[str]:
     ]
     if said:
         lines.append(f"  the load generator took at most {', '.join(said)}")
+    lines += _saturated(result)
     lines.append("")
     return lines
+
+
+def _saturated(result: Result) -> list[str]:
+    """Who had no CPU left, where it is looked at how long deltas are under way."""
+    if "p99" not in result.measures:
+        return []
+    shares = {contestant: result.values(contestant, "share") for contestant in result.contestants}
+    return [
+        f"  saturated: {contestant} took {share.median:.0%} of its core: all was heard, but late and in batches"
+        for contestant, share in shares.items()
+        if share is not None and share.median >= _SATURATED
+    ]

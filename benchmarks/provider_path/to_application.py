@@ -66,6 +66,10 @@ def _listen(sessions: int) -> Benchmark:
 
 
 def _capacity() -> Benchmark:
+    """Not with `--quick`: a search is three tries at least, of four seconds each, for ours and again for the baseline.
+
+    What one try could say, whether a number of sessions is carried, is in `provider to application`, as its p99.
+    """
     return Benchmark(
         group="provider",
         name="sessions per core",

@@ -12,7 +12,7 @@ from .trial import interruption_trial, relay_trial
 
 __all__ = ["benchmarks"]
 
-_SIZES = (1, 10, 50, 100, 200)
+_SIZES = (1, 10, 50, 100, 200, 400)
 _SIZES_OF_TRIO_WEBSOCKET = (1, 50, 100)
 _QUICK_SIZE = 50
 _AGENTS, _FRONTENDS = 20, (1, 4, 16)

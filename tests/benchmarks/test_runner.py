@@ -193,6 +193,13 @@ def test_targets(target: Target, met: bool) -> None:
     assert ("met " if met else "MISSED") in report.table(_report(result))
 
 
+def test_who_had_no_cpu_left_is_named() -> None:
+    full = Contestant("full", lambda _: {"time": 3.0, "p99": 900.0, "share": 0.99})
+    idle = Contestant("bare", lambda _: {"time": 2.0, "p99": 1.0, "share": 0.5})
+    said = [line for line in report.table(_report(_result(full, idle))).splitlines() if "saturated" in line]
+    assert said == ["  saturated: full took 99% of its core: all was heard, but late and in batches"]
+
+
 def test_a_report_is_read_as_it_was_written() -> None:
     written = _report(_result(_takes("a", 3.0), _takes("bare", 2.0), targets=(Target("a", "time", ratio=2.0),)))
     assert report.load(report.dump(written)) == written
