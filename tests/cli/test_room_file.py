@@ -1,16 +1,21 @@
 """The file of `serve --config`: what it makes, and what it says of mistakes."""
 
+import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 import realtime_actors
+from realtime_actors.cli.commands import commands
 from realtime_actors.cli.errors import CommandFailed
 from realtime_actors.cli.servers.room_file import LINGER, RoomFile, read_room_file
 from realtime_actors.cli.servers.serving_rooms import configured_rooms
 from realtime_actors.rooms import Addressed, Everyone, FloorLimits, Moderated, RaisedHands, RoundRobin
 
-EXAMPLE = Path(realtime_actors.__file__).parent.parent / "examples" / "room.toml"
+ROOT = Path(realtime_actors.__file__).parent.parent
+EXAMPLE = ROOT / "examples" / "room.toml"
 AGENT = 'agents = [{ name = "Alice" }]'
 
 
@@ -55,6 +60,32 @@ def test_the_example() -> None:
     assert isinstance(panel.policy, Moderated)
     assert panel.moderator is not None
     assert configured_rooms(EXAMPLE, 5.0)["lobby"].settings.return_within == 5.0
+
+
+def test_the_one_in_the_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "rooms.md").read_text()
+    [snippet] = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.setenv("GEMINI_API_KEY", "AIza")
+    path = written(tmp_path, snippet)
+    assert [agent.hears for agent in configured_rooms(path)["lobby"].agents()] == ["audio", "transcripts"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/rooms.md", "examples/room.toml"])
+def test_commands_in_the_documents(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are understood as they stand; what they do is tried elsewhere."""
+    monkeypatch.chdir(ROOT)
+    lines = re.findall(r"^(?:#   )?(?:\w+=\S+ )*realtime-actors (.*)", (ROOT / page).read_text(), re.MULTILINE)
+    assert lines
+    for line in lines:
+        group: click.Command = commands
+        name, *args = shlex.split(line, comments=True)
+        while isinstance(group, click.Group):
+            found = group.get_command(click.Context(group), name)
+            assert found is not None
+            group = found
+            if isinstance(group, click.Group):
+                name, *args = args
+        group.make_context(name, args)
 
 
 def test_what_is_left_out_and_said_elsewhere(tmp_path: Path) -> None:
