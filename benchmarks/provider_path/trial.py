@@ -33,6 +33,8 @@ _LEAST_SHARE = 0.85
 _MOST_WAITED = 0.1
 """More than this share of the time without a CPU, and it is the rest of the machine that is measured: what waits is
 done in batches, which take longer and cost less."""
+_LEAST_SECONDS = 0.8
+"""Of those that a stream takes to be sent: in less it cannot have been heard as it came."""
 _PATIENCE = 45.0
 _SECONDS_OF_AN_INTERRUPTION = 0.25
 WARM_SESSIONS = 10
@@ -175,6 +177,10 @@ def verdict(load: Load, values: Values, report: Values) -> None:
         raise ThrownOut(f"other processes had the CPU for {values['waited']:.0%} of its time")
     if report["late_p99"] > _MOST_LATE:
         raise ThrownOut(f"the load generator was late: by {report['late_p99']:.1f} ms at the 99th percentile")
+    if load.kind == "stream" and "share" in values:
+        seconds = values["cpu"] * load.sessions * load.count / 1e6 / values["share"]
+        if seconds < _LEAST_SECONDS * load.count * DELTA_MS / 1000:
+            raise ThrownOut("it was held up before, and heard at once what had waited for it")
     if load.kind == "flood":
         # The sockets may take all of it at once, so the generator's own share says nothing.
         if values["share"] < _LEAST_SHARE:

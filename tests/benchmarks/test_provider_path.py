@@ -129,6 +129,9 @@ def test_a_frame_of_a_client_is_masked() -> None:
         ({}, {"cpu": 0.9}, "90% of a core"),
         ({}, {"heard": 9.0, "expected": 10.0}, "9 of 10"),
         ({"waited": 0.2}, {}, "other processes"),
+        # 20 µs, which are all of its time: of the 20 ms in which they are sent
+        ({"cpu": 20.0, "share": 1.0}, {}, "held up before"),
+        ({"cpu": 20.0, "share": 0.001}, {}, None),
         ({}, {}, None),
     ],
 )
