@@ -385,10 +385,11 @@ def test_one_agent_s_end_is_not_the_room_s(pair: tuple[Provider, Provider]) -> N
                 await model.send(HI)
             agents[1].model = model  # and the one that it has is garbage, which ends nothing
             gc.collect()
-            await say(room, "Who is there?")
-            events = await until(queue, ServerEvents.AgentResponseDoneEvent)
-            assert "agent_ended" not in tags(events)
-            assert who(ServerEvents.AgentResponseCreatedEvent, events) == ["Agent2"]
+            for _ in range(2):
+                await say(room, "Who is there?")
+                events = await until(queue, ServerEvents.AgentResponseDoneEvent)
+                assert "agent_ended" not in tags(events)
+                assert who(ServerEvents.AgentResponseCreatedEvent, events) == ["Agent2"]
         assert tags(waiting(queue)) == ["agent_ended"]
 
     asyncio.run(main())
