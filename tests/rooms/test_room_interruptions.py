@@ -57,9 +57,7 @@ async def test_a_person_interrupts_whoever_speaks(autojump_clock: Any, provider:
         # So much of its words as of its sound: 20 ms a character, until speech was known to be some.
         heard = len(line.text) * 0.02
         assert 0.8 < heard < 0.8 + 0.6
-        assert [
-            each.text if hasattr(each, "text") else each.transcript for each in await remembered(room, "alice")
-        ] == [line.text]
+        assert [speech.transcript for speech in await remembered(room, "alice")] == [line.text]
         # Its end is the last that is said of it.
         (done,) = of(AgentResponseDone, events)
         if done.metadata["status"] == "cancelled":
