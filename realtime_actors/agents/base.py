@@ -166,7 +166,7 @@ class BaseAgent(Actor):
     def _silence(self, response_id: str | None) -> None:
         """What was not heard is cut off: with the model, and with whoever plays it still and is not told otherwise."""
         for heard in self._playout.cut(trio.current_time(), response_id):
-            self._memory.cut(heard.item_id, heard.heard_ms, heard.received_ms)
+            self._memory.cut(heard.item_id, heard.heard_ms, heard.received_ms, is_whole=heard.is_whole)
             command = cutting(heard, self._model.capabilities, new_id)
             if command is not None:
                 self._link.tell(command)

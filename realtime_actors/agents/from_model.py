@@ -95,9 +95,12 @@ class AgentOfModel(ConnectedAgent):
         self._watchdog.heard = True
         if self._is_past:
             return
-        if event.metadata.get("status") != "cancelled":
+        status = event.metadata.get("status", "completed")
+        if status != "cancelled":
             self._link.is_useful = True
-            self._playout.response_done(event.response_id)
+            lengths = self._playout.response_done(event.response_id, is_whole=status == "completed")
+            for item_id, ms in lengths.items():
+                self._memory.spoken(item_id, ms)
         self._apply(self._turns.done(event))
         self._summaries.look()
 

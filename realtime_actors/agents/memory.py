@@ -43,6 +43,11 @@ Summarise = Callable[[Sequence[HistoryItem]], Awaitable[str]]
 _REMEMBERED = 256
 """Ids of what is gone, so that words that come late for it are known as such."""
 
+_MS_PER_CHARACTER = 60.0
+"""How long it takes to say a character, as long as nothing was said: some 165 words of English a minute."""
+_FIRST_CHARACTERS = 50
+"""How many characters that counts for, beside what was said."""
+
 
 @attrs.frozen(kw_only=True)
 class Memory:
@@ -141,6 +146,7 @@ class Conversation:
         self._gone: dict[str, None] = {}
         self._whole = True  # whether all that was said is there
         self._live = False  # whether the provider keeps all of it
+        self._spoken_characters, self._spoken_ms = _FIRST_CHARACTERS, _FIRST_CHARACTERS * _MS_PER_CHARACTER
         for item in history:
             self._add(item)
 
@@ -227,13 +233,26 @@ class Conversation:
             case _:
                 pass
 
-    def cut(self, item_id: str, heard_ms: float, received_ms: float) -> None:
-        """Of this item's speech only so much was heard, of what was received. Nothing heard: the item goes."""
+    def spoken(self, item_id: str, ms: float) -> None:
+        """All speech of this item was received: this long it takes to say its words, which came with it or before."""
+        entry = self._by_id.get(item_id)
+        if entry is not None and entry.words is not None and ms > 0:
+            self._spoken_characters += entry.size
+            self._spoken_ms += ms
+
+    def cut(self, item_id: str, heard_ms: float, received_ms: float, *, is_whole: bool = True) -> None:
+        """Of this item's speech only so much was heard, of what was received. Nothing heard: the item goes.
+
+        Of speech that is not whole the words may be ahead: how far they go is known by the pace of what was said
+        before.
+        """
         entry = self._by_id.get(item_id)
         if entry is None or entry.words is None:
             self._whole = self._whole and heard_ms <= 0  # the words of this have not come
             return
         words = "".join(entry.words)
+        if not is_whole:
+            received_ms = max(received_ms, len(words) * self._spoken_ms / self._spoken_characters)
         heard = words if heard_ms >= received_ms else words_up_to(words, round(len(words) * heard_ms / received_ms))
         if heard_ms <= 0 or not heard:
             self._remove(entry)

@@ -47,6 +47,8 @@ class Heard:
     """Whether the end of its reply was told before, so that frontends do not know that it is over."""
     is_kept: bool
     """Whether the provider has the item: the session that it was said in goes on."""
+    is_whole: bool = True
+    """Whether all of its speech was received: otherwise its words may be ahead of that."""
 
 
 @attrs.define(eq=False)
@@ -67,7 +69,9 @@ class _Item:
     is_held: bool = False
     """Whether it stays there until the next report."""
     is_complete: bool = False
-    """Whether the provider has no more of it."""
+    """Whether no more of it will come."""
+    is_whole: bool = False
+    """Whether all of it has come."""
     is_told: bool = False
     is_kept: bool = True
 
@@ -146,12 +150,17 @@ class Playout:
         if item is not None:
             item.is_complete = True
 
-    def response_done(self, response_id: str) -> None:
-        """The end of this reply was told, and not that it was cancelled: what was received is played to its end."""
-        for item in self._items.values():
-            if item.response_id == response_id:
-                item.is_complete = item.is_told = True
+    def response_done(self, response_id: str, *, is_whole: bool = True) -> dict[str, float]:
+        """The end of this reply was told, and not that it was cancelled: what was received is played to its end.
+
+        If it `is_whole`, this returns how long each of its items takes, in ms.
+        """
+        items = [item for item in self._items.values() if item.response_id == response_id]
+        for item in items:
+            item.is_complete = item.is_told = True
+            item.is_whole = is_whole
         self._silent = {item_id: of for item_id, of in self._silent.items() if of != response_id}
+        return {item.item_id: item.received_ms for item in items} if is_whole else {}
 
     def session_lost(self) -> None:
         """The provider's session is gone, and its items with it. What was received is played all the same."""
@@ -205,7 +214,8 @@ class Playout:
             if not (is_heard and item.is_complete):
                 whole_ms = int(received_ms)
                 ids = item.response_id, item.item_id
-                cut.append(Heard(*ids, min(int(heard_ms + _FUZZ), whole_ms), whole_ms, item.is_told, item.is_kept))
+                heard_ms = min(int(heard_ms + _FUZZ), whole_ms)
+                cut.append(Heard(*ids, heard_ms, whole_ms, item.is_told, item.is_kept, item.is_whole))
         if self._last.item_id not in self._items:
             self._last = _NOTHING
         for item_id, of in list(self._silent.items()):

@@ -191,6 +191,15 @@ class TestWhatWasHeard:
         told.ends(status=status)
         assert told.items == [AgentSpeech("a1", "Once upon", True, "resp1")]
 
+    def test_of_words_that_were_ahead_of_their_speech_those_are_kept_that_were_said(self) -> None:
+        """All words had come, and a second of the speech: how long that is, is known by what was said before."""
+        told = Told()
+        told.says("Well. " * 50)
+        told.conversation.spoken("a1", 300 * 100.0)
+        told.says("One two three four five six seven eight nine ten eleven twelve.", "a2", "resp2")
+        told.conversation.cut("a2", 1000, 1000, is_whole=False)
+        assert told.items[1:] == [AgentSpeech("a2", "One two", True, "resp2")]
+
     def test_what_has_no_blanks_is_cut_between_characters(self) -> None:
         told = Told()
         told.conversation.said("resp1", "a1", "今天天气很好")

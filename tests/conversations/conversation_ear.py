@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import attrs
+from conversation_brain import ENDLESS, MS_PER_CHARACTER
 
 from realtime_actors.events import AgentSpeech
 
@@ -87,8 +88,11 @@ class Ear:
                 self._queue.appendleft((item, ms - left))
             left -= ms
 
-    def differs(self, remembered: Iterable[AgentSpeech], words: dict[str, str]) -> list[str]:
-        """What is remembered of what was not heard, and what was heard and is not remembered."""
+    def differs(self, remembered: Iterable[AgentSpeech], words: dict[str, str], broken: Container[str]) -> list[str]:
+        """What is remembered of what was not heard, and what was heard and is not remembered.
+
+        `broken` are the replies that were neither said to their end nor interrupted.
+        """
         wrong: list[str] = []
         kept = {item.id: item for item in remembered}
         for item_id, played in self.items.items():
@@ -97,7 +101,11 @@ class Ear:
                 continue
             speech = kept.get(item_id)
             said = speech.transcript.strip() if speech is not None else ""
-            least, most = self._bounds(played, len(all_words))
+            least, most = self._bounds(
+                played,
+                is_broken=played.response_id in broken or all_words.startswith(ENDLESS),
+                all_of_it=len(all_words),
+            )
             if not all_words.startswith(said) or not least <= len(said) <= most:
                 wrong.append(
                     f"of {all_words!r} ({played.received_ms:.0f} ms) {played.heard_ms:.0f} ms were heard when it was "
@@ -107,11 +115,13 @@ class Ear:
                 )
         return wrong
 
-    def _bounds(self, played: Played, all_of_it: int) -> tuple[float, float]:
+    def _bounds(self, played: Played, all_of_it: int, *, is_broken: bool) -> tuple[float, float]:
         """How many characters may be remembered."""
         if played.words is None:
             return all_of_it, all_of_it
-        a_ms = len(played.words) / played.received_ms if played.received_ms else 0.0
-        least = (played.heard_ms - LOOSE_MS) * a_ms - LONGEST_WORD
+        said, received_ms = len(played.words), played.received_ms
+        paced_ms = max(received_ms, said * MS_PER_CHARACTER)  # words may be ahead of their sound
+        least = (played.heard_ms - LOOSE_MS) * said / paced_ms - LONGEST_WORD if said else 0.0
+        whole_ms = received_ms if is_broken or played.heard_ms >= received_ms - 1 else paced_ms
         latest = played.heard_ms + LOOSE_MS + self.lag * 1000  # nobody has said yet that it is not heard
-        return max(0.0, least), len(played.words) if latest >= played.received_ms else latest * a_ms + 1
+        return max(0.0, least), said if latest >= whole_ms else latest * said / whole_ms + 1

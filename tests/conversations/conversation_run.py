@@ -173,7 +173,9 @@ class _Conversation:
                 raise InvariantBroken(f"this actor is not at rest: {actor}")
         history: History = await self.ref.ask(GetHistory(), timeout=10)
         speech = [item for item in history.items if isinstance(item, AgentSpeech)]
-        wrong = self.watcher.ear.differs(speech, self.watcher.words)
+        ends = self.watcher.ends.items()
+        broken = {each for each, done in ends if done.metadata["status"] not in ("completed", "cancelled")}
+        wrong = self.watcher.ear.differs(speech, self.watcher.words, broken)
         if wrong:
             raise InvariantBroken("what is remembered is not what was heard: " + "; ".join(wrong))
         left = _left(self.agent)
