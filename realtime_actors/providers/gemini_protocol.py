@@ -109,6 +109,7 @@ class GeminiProtocol(JSONProtocol):
         "_asking",
         "_before",
         "_called",
+        "_calling",
         "_configuration",
         "_count",
         "_gemini",
@@ -140,7 +141,8 @@ class GeminiProtocol(JSONProtocol):
         self._called: dict[str, None] = {}  # calls that were told, so that one that comes twice is made once
         self._usage: Message = {}
         self._unsaved = False  # whether something happened since the latest handle
-        self._spoken = False  # whether there was speech that it may be one to
+        self._spoken = False  # whether there was speech, or another call, that it may be of
+        self._calling = False  # whether the turn that comes in has called tools: more of it may come
         self._answered: tuple[str, ...] = ()  # the items that the latest reply is one to, unless it is one to speech
 
     def _new_id(self, kind: str) -> str:
@@ -324,7 +326,8 @@ class GeminiProtocol(JSONProtocol):
     def _new_reply(self) -> tuple[Decoded, Reply]:
         self._asked, self._unsaved, self._seeded = False, True, False
         self._reply = Reply(self._new_id("resp"), self._new_id("item"))
-        self._answered, self._spoken = tuple(self._asking.arrived()), self._hearing.has_heard
+        self._answered = tuple(self._asking.arrived())
+        self._spoken = self._hearing.has_heard or self._calling
         said: Decoded = [ItemAdded(item_id) for item_id in self._answered]
         return [*said, ModelResponseCreated(self._reply.id)], self._reply
 
@@ -371,7 +374,7 @@ class GeminiProtocol(JSONProtocol):
             said += self._hearing.finish()
             interrupted = self._reply.interrupted
             said += self._end("cancelled", "turn_detected") if interrupted else self._end(ending(reason), reason)
-        self._stale = self._pushed = False
+        self._stale = self._pushed = self._calling = False
         return said
 
     def _tool_call(self, value: Message) -> Decoded:
@@ -405,6 +408,7 @@ class GeminiProtocol(JSONProtocol):
             item_id = self._new_id("item")
             said.append(ModelResponseToolUseDelta(reply.id, item_id, use))
             said.append(ModelResponseToolUseDone(reply.id, item_id, use))
+        self._calling = True
         return said + self._end("completed")
 
     def _calls_cancelled(self, value: Message) -> Decoded:

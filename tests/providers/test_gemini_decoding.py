@@ -380,6 +380,14 @@ class TestHandles:
         assert said[-1] == SessionResumable("h-2", unsure=("item_u1",))
         assert decode(protocol, SPEECH, COMPLETE, self.HANDLE)[-1] == SessionResumable("h-2")
 
+    def test_another_call_of_the_turn_before_is_no_reply_to_what_was_sent_meanwhile(
+        self, protocol: GeminiProtocol
+    ) -> None:
+        decode(protocol, SPEECH, {"toolCall": {"functionCalls": [CALL]}})
+        ask(protocol)
+        said = decode(protocol, {"toolCall": {"functionCalls": [{**CALL, "id": "c2"}]}}, self.HANDLE)
+        assert said[-1] == SessionResumable("h-2", unsure=("item_u1",))
+
     def test_the_words_of_speech_may_come_after_the_reply_to_it_has_begun(self, protocol: GeminiProtocol) -> None:
         ask(protocol)
         said = decode(protocol, SPEECH, content(inputTranscription={"text": "Hello?"}), COMPLETE, self.HANDLE)
