@@ -246,3 +246,18 @@ async def test_words_that_a_provider_cannot_write_down_shift_nobody_s(autojump_c
         await room.line("One.")
         await room.speak("ben")
         assert words_of(await room.line("Two.")) == ["Ben: The second turn.", "Alice: Two."]
+
+
+async def test_words_that_a_lost_session_owed_shift_nobody_s(autojump_clock: Any) -> None:
+    cut = Cut(containing="input_audio_transcription.completed")
+    alice = Voice("Alice", ["One.", "Two."], transcripts=["The first turn.", "The second turn."], faults=[cut])
+    async with seated(alice) as room:
+        await room.join("ann", name="Ann")
+        await room.join("ben", name="Ben")
+        await room.speak("ann")
+        await room.probe.until(AgentError, code="connection_lost")
+        await trio.sleep(3)
+        await room.speak("ben")
+        words = words_of(await room.line("Two."))
+        assert "Ben: The second turn." in words
+        assert not any(line.startswith("Ann:") for line in words)

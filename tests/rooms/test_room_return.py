@@ -12,6 +12,7 @@ from realtime_actors.actors import ActorStopped
 from realtime_actors.events import (
     AgentEnded,
     AgentResponseAudioDelta,
+    ClientRoomMute,
     ClientSessionEnd,
     RoomAudioDelta,
     RoomFloorChanged,
@@ -90,16 +91,23 @@ async def test_what_a_person_said_before_the_connection_was_lost_is_answered(aut
 
 
 async def test_a_person_that_is_away_hears_nothing(autojump_clock: Any) -> None:
-    alice = Voice("Alice", [LONG])
+    alice = Voice("Alice", [LONG] * 4)
     async with seated(alice) as room:
         await room.join("ann", name="Ann", hear_rate=24000)
         await room.join("ben", name="Ben")
+        await room.join("cleo", hear_rate=24000)
+        room.tell("ann", ClientRoomMute("", "ben", muted=True))
         room.room.tell(Leave("ann", may_return=True))
         room.own["ann"].take_all()
-        await room.speak("ben")
+        await room.speak("cleo")
         assert room.own["ann"].take_all() == []
+        await room.join("ann", hear_rate=24000)
+        await room.speak("ben")  # who is muted as before
+        assert of(RoomAudioDelta, room.own["ann"].take_all()) == []
+        assert of(RoomAudioDelta, room.own["cleo"].take_all()) != []
+        room.room.tell(Leave("ann", may_return=True))
         room.write("ann", "This was on its way when the connection was lost.")
-        assert len(words_of(await room.line(LONG))) == 2
+        assert f"Alice: {LONG}" in words_of(await room.line(LONG))
 
 
 @pytest.mark.parametrize("linger", [0, 5])

@@ -218,6 +218,21 @@ async def test_a_model_that_writes_down_only_what_it_answers_is_not_waited_for(a
         assert trio.current_time() - asked < 1.5
 
 
+async def test_what_is_too_short_to_be_a_turn_is_heard_with_the_next_one(autojump_clock: Any) -> None:
+    alice, bob = Voice("Alice", ["Hm."]), Voice("Bob", ["Yes, this is Bob."])
+    async with seated(alice, bob, limits=FloorLimits(agent_turns=0)) as room:
+        await room.join("ann", name="Ann")
+        room.write("ann", "Hello.")
+        events = await room.line("Hm.")  # 60 ms; providers refuse turns of less than 100
+        await trio.sleep(1)
+        assert "input_audio_buffer.commit" not in str(bob.sent)
+        await room.speak("ann")
+        events += await room.line("this is Bob")
+        assert of(AgentError, events) == []
+        assert len(bob.heard) == 1
+        assert bob.read[-1] == "(Alice and Ann speaking:)"
+
+
 async def test_an_agent_of_which_there_is_no_sound_is_read_by_all(autojump_clock: Any) -> None:
     silent = Voice("Sil", ["I write."], agent_options={}, options={})
     bob = Voice("Bob", ["I have read that."])
@@ -285,7 +300,10 @@ async def test_a_turn_ends_by_hand_and_is_answered_once(autojump_clock: Any) -> 
         await trio.sleep(5)
         assert words_of(room.probe.take_all()) == []
         room.tell("ann", ClientResponseCreate(""))  # to what there is
-        await room.line("Twice")
+        room.tell("ann", ClientResponseCreate(""))
+        assert replies_of(await room.line("Twice")) == ["Alice"]
+        await trio.sleep(5)
+        assert words_of(room.probe.take_all()) == []
 
 
 async def test_a_whole_recording_at_once_is_heard_whole(autojump_clock: Any) -> None:
