@@ -14,7 +14,7 @@ from five_providers import FIVE, simulator_of
 from trio.testing import MockClock
 
 from realtime_actors.actors import Ref
-from realtime_actors.agents import RealtimeAgent
+from realtime_actors.agents import ChangeRefused, RealtimeAgent, Reconfigure, reconfigure
 from realtime_actors.agents.errors import NoModelLeft
 from realtime_actors.audio import iter_chunks
 from realtime_actors.events import (
@@ -214,6 +214,26 @@ async def test_a_text_that_nobody_has_answered_is_answered_by_the_next_model(aut
         assert audio_of(events) == spoken(second[0], "Yes.")
         assert heard(second[0]).count("Are you there?") == 1
         await talk.probe.expect_nothing(within=10)
+
+
+async def test_the_first_serves_again_when_the_code_says_so(autojump_clock: MockClock) -> None:
+    """Nobody goes back by himself; if the first refuses still, the second goes on."""
+    serves = [True]
+    first = simulator_of("openai", [Say("Me again.")], accept_key=lambda _: serves[0])
+    second = simulator_of("gemini", [Say("Here I am.")])
+    async with talking(first, second) as talk:
+        serves[0] = False
+        talk.first.drop_connections()
+        await talk.probe.until(ServerSessionUpdated)
+        with pytest.raises(ChangeRefused, match="OPENAI_API_KEY"):
+            await reconfigure(talk.agent, Reconfigure(model=at("first", first[1])))
+        talk.say("Are you there?")
+        assert audio_of(await talk.reply()) == spoken(second[0], "Here I am.")
+        serves[0] = True
+        await reconfigure(talk.agent, Reconfigure(model=at("first", first[1])))
+        talk.say("And you?")
+        assert audio_of(await talk.reply()) == spoken(first[0], "Me again.")
+        assert heard(first[0])[-3:] == ["Are you there?", "Here I am.", "And you?"]
 
 
 async def test_the_next_model_calls_the_tools_if_it_can(autojump_clock: MockClock) -> None:
