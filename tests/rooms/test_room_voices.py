@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trio
-from rooms_kit import SPEECH, Voice, of, replies_of, seated, words_of
+from rooms_kit import MODELS, SPEECH, Voice, of, replies_of, seated, words_of
 
 from realtime_actors.audio import iter_chunks
 from realtime_actors.events import (
@@ -64,6 +64,22 @@ async def test_an_agent_hears_people_and_agents_to_the_sample_and_never_itself(
         assert 400 < (len(turn) - len(SPEECH)) / 48 < 700
         assert alice.heard == [turn, frames(said(events, "Bob"))]
         assert bob.heard == [turn, frames(said(events, "Alice"))]
+
+
+@pytest.mark.parametrize("provider", ["openai", "gemini"])
+async def test_a_voice_is_heard_without_delay(autojump_clock: Any, provider: str) -> None:
+    alice = Voice("Alice", ["At once."], provider)
+    async with seated(alice) as room, trio.open_nursery() as nursery:
+        await room.join("ann", name="Ann")
+        await room.speak("ann", b"", pause_ms=1000)
+        began = trio.current_time()
+        nursery.start_soon(room.speak, "ann")
+        await trio.sleep(0.8)
+        # With the 0.3 s that were before it.
+        assert len(alice.heard[0]) / (2 * MODELS[provider].input_rate) > 0.3 + 0.7
+        await room.probe.until(RoomFloorChanged, holders=["lobby-alice"])
+        # 0.8 s of speech, 0.5 s of silence that tell its end, and what detection and a tick or two take.
+        assert trio.current_time() - began < 1.42
 
 
 async def test_two_who_speak_at_the_same_time_are_heard_as_their_sum(autojump_clock: Any) -> None:
