@@ -11,7 +11,7 @@ import trio
 from played_provider import KEY, MODEL, STEADY, Play, Provider, Session, closing, connected, stalled, well
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from realtime_actors.actors import Actor, ActorCrashed, open_runtime, receives
+from realtime_actors.actors import Actor, ActorCrashed, MailboxFull, MessagesDropped, open_runtime, receives
 from realtime_actors.events import (
     AppendAudio,
     AppendText,
@@ -353,6 +353,31 @@ class TestLost:
             drop(line.transport)
             await trio.sleep(3)  # the deaf one takes its time to end
             assert len(line.frames(1)) == waiting + 1
+
+    async def test_a_socket_that_takes_nothing_for_long_costs_the_oldest_audio_and_that_is_told(
+        self, autojump_clock: MockClock
+    ) -> None:
+        """512 messages wait; the rest of the speech makes room, counted, and a text finds its place or is refused."""
+
+        async def deaf(session: Session) -> None:
+            await session.accept()
+            await trio.sleep_forever()
+
+        async with connected(deaf) as line, line.runtime.bus.subscribe("runtime.dropped") as told:
+            for number in range(3000):
+                line.connection.tell(AppendAudio(number.to_bytes(2, "little")))
+                if number % 256 == 0:
+                    await wait_all_tasks_blocked()
+            statistics = line.connection.statistics()
+            assert statistics.queued == 512
+            assert statistics.dropped > 0
+            first = await told.receive()
+            assert isinstance(first, MessagesDropped)
+            assert (first.queue, first.count) == ("connection", 1)
+            for number in range(512):
+                line.connection.tell(AppendText(f"i{number}", "more"))
+            with pytest.raises(MailboxFull):
+                line.connection.tell(AppendText("one", "too many"))
 
     @pytest.mark.parametrize("piece_ms", [5, 20, 100])
     async def test_the_last_ten_seconds_of_speech_wait_for_a_session(
