@@ -134,7 +134,7 @@ class _Visitor:
     _last_error: str = attrs.field(init=False, default="")
 
     def __attrs_post_init__(self) -> None:
-        self._narrator = RoomNarrator(self.screen, self.plan.room)
+        self._narrator = RoomNarrator(self.screen, self.plan.room, prompts=self._stays and sys.stdin.isatty())
 
     @property
     def _stays(self) -> bool:

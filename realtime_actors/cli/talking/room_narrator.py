@@ -37,6 +37,8 @@ class RoomNarrator:
 
     screen: Screen
     room: str
+    prompts: bool = False
+    """Whether what is typed is said: then who has the floor stands before that."""
     _self: str = attrs.field(init=False, default="")
     _names: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
     _lines: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
@@ -104,7 +106,13 @@ class RoomNarrator:
         if words and words != self._floor:
             self._print("floor", words, fg="yellow")
         self._floor = words
-        self.screen.status(_plain(f"{words} - Ctrl-C leaves" if words else "Ctrl-C leaves"))
+        self._show_floor()
+
+    def _show_floor(self) -> None:
+        if self.prompts:
+            self.screen.status(_plain(f"({self._floor}) > " if self._floor else "> "))
+        else:
+            self.screen.status(_plain(self._floor or "waiting"))
 
     def _line(self, line: RoomLine) -> None:
         known = self._lines.pop(line.id, None)
@@ -117,6 +125,7 @@ class RoomNarrator:
 
     def _print(self, label: str, text: str, **style: object) -> None:
         self.screen.line(_plain(label), in_short(_plain(text), 2000), **style)
+        self._show_floor()
 
 
 def _is_away(who: RoomParticipant) -> bool:
