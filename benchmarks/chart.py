@@ -18,7 +18,10 @@ _TIME_UNDER_WAY = "ms"
 _OURS = ("#3b6fd4", "#7fa3e8", "#1f4a9c")
 _OTHERS = ("#8a8f98", "#b3b7bd", "#666b73", "#d0d3d7")
 
-_AGAINST_PEERS = "Medians; in brackets what ours is of theirs, in the same rounds."
+_AGAINST_PEERS = (
+    "Medians; in brackets what ours is of theirs, in the same rounds. The machine's load average was {:.1f} before and "
+    "{:.1f} after: more than 2 is the work of others."
+)
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328; }
 .title { font-size: 16px; font-weight: 600; }
@@ -69,7 +72,9 @@ def index(report: Report) -> str:
         f"python -m benchmarks chart results.json docs/benchmarks/{'peers/' * against_peers}",
         "```",
         "",
-        _AGAINST_PEERS if against_peers else "The same work on other projects: [Peers](peers/README.md).",
+        _AGAINST_PEERS.format(machine.load[0], report.load_after[0])
+        if against_peers
+        else "The same work on other projects: [Peers](peers/README.md).",
     ]
     if against_peers:
         lines += ["", "## Goals", "", goals.table(report), "", "## Ours and theirs", "", goals.comparison(report)]
