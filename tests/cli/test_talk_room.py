@@ -47,18 +47,18 @@ def test_two_people_and_two_agents(start: Start, room: str, tmp_path: Path) -> N
         re.MULTILINE,
     )
     assert re.search(r"^Ben +what time is it$", ben.out, re.MULTILINE)
-    ask = "Alice, ask Bob for the weather in Paris"
+    ask = "Alice, ask Bob what time it is"
     cid = start(
         "talk", "--text", ask, "--room", "lobby", "--as", "Cid", "--url", room, "--save", tmp_path / "cid.wav"
     ).end(PATIENCE)
     assert (cid.code, cid.err) == (0, "")
     assert "room      this was said before:\nBen       what time is it\n" in cid.out
-    assert f"Cid       {ask}\nfloor     Alice\nAlice     Bob, what is the weather in Paris?\nfloor     Bob\n" in cid.out
-    assert re.search(r"^Bob +According to the demo's invented weather, it is \w+ in Paris", cid.out, re.MULTILINE)
+    assert f"Cid       {ask}\nfloor     Alice\nAlice     Bob, what time is it?\nfloor     Bob\n" in cid.out
+    assert re.search(r"^Bob +It is \d+:\d\d in the ", cid.out, re.MULTILINE)
     ann.interrupt()
     ended = ann.end()
     assert (ended.code, ended.err) == (130, "")
-    assert ended.seconds < 2
+    assert ended.seconds < 5
     for words in ("Ben has joined", "Ben has left", "Cid has joined", "Cid has left"):
         assert f"room      {words}\n" in ended.out
     assert "sound " in ended.out

@@ -1,5 +1,6 @@
 """Running the demo of a room."""
 
+import shlex
 from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
@@ -78,7 +79,7 @@ async def demonstrate_room(
             address = connectable(url)
             page = f"{address.replace('ws://', 'http://')}/?room={quote(name, safe='')}"
             option = "" if address == "ws://127.0.0.1:8000" else f" --url {address}"
-            talk = f"realtime-actors talk --room {quote(name)}"
+            talk = f"realtime-actors talk --room {shlex.quote(name)}"
             where = "this process" if place is None else "each process"
             return (
                 f"Everything runs in {where}, on this machine; no key is needed.\n"

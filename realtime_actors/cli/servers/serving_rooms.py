@@ -1,5 +1,6 @@
 """Serving the rooms of a file."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -136,14 +137,14 @@ async def serve_rooms(
 
     def describe(url: str) -> str:
         address = connectable(url)
-        first = quote(next(iter(rooms)), safe="")
+        first = next(iter(rooms))
         return (
             f"The rooms of {path} are at {address}/ws/PERSON/ROOM:\n"
             + "".join(f"  {name}: {room}\n" for name, room in rooms.items())
-            + f"The page is {address.replace('ws', 'http', 1)}/?room={first}&as=Ann\n"
+            + f"The page is {address.replace('ws', 'http', 1)}/?room={quote(first, safe='')}&as=Ann\n"
             f"{everywhere(url)}"
             "Try, in another terminal:\n"
-            f"  realtime-actors talk --room {first} --as Ann --url {address}\n"
+            f"  realtime-actors talk --room {shlex.quote(first)} --as Ann --url {address}\n"
             "Ctrl-C ends it."
         )
 
