@@ -15,7 +15,29 @@ from realtime_actors.events import (
     UserText,
 )
 
-__all__ = ["call_id_of", "is_whole", "length", "shortened", "words_up_to"]
+__all__ = ["Pace", "call_id_of", "is_whole", "length", "shortened", "words_up_to"]
+
+_MS_PER_CHARACTER = 60.0
+"""How long it takes to say a character, as long as nothing was said: some 165 words of English a minute."""
+_FIRST_CHARACTERS = 50
+"""How many characters that counts for, beside what was said."""
+
+
+@attrs.define
+class Pace:
+    """How long it takes somebody to say something, by what was said before."""
+
+    _characters: float = attrs.field(init=False, default=_FIRST_CHARACTERS)
+    _ms: float = attrs.field(init=False, default=_FIRST_CHARACTERS * _MS_PER_CHARACTER)
+
+    def said(self, characters: int, ms: float) -> None:
+        """So long it took to say so much."""
+        self._characters += characters
+        self._ms += ms
+
+    def ms(self, characters: int) -> float:
+        """How long it takes to say so much, in ms."""
+        return characters * self._ms / self._characters
 
 
 def call_id_of(item: HistoryItem) -> str | None:

@@ -33,7 +33,7 @@ from realtime_actors.events import (
 )
 
 from .errors import InvalidMemory
-from .item_text import call_id_of, is_whole, length, shortened, words_up_to
+from .item_text import Pace, call_id_of, is_whole, length, shortened, words_up_to
 
 __all__ = ["AddText", "Conversation", "GetHistory", "Memory", "Seed", "Summarise"]
 
@@ -42,11 +42,6 @@ Summarise = Callable[[Sequence[HistoryItem]], Awaitable[str]]
 
 _REMEMBERED = 256
 """Ids of what is gone, so that words that come late for it are known as such."""
-
-_MS_PER_CHARACTER = 60.0
-"""How long it takes to say a character, as long as nothing was said: some 165 words of English a minute."""
-_FIRST_CHARACTERS = 50
-"""How many characters that counts for, beside what was said."""
 
 
 @attrs.frozen(kw_only=True)
@@ -146,7 +141,7 @@ class Conversation:
         self._gone: dict[str, None] = {}
         self._whole = True  # whether all that was said is there
         self._live = False  # whether the provider keeps all of it
-        self._spoken_characters, self._spoken_ms = _FIRST_CHARACTERS, _FIRST_CHARACTERS * _MS_PER_CHARACTER
+        self._pace = Pace()
         for item in history:
             self._add(item)
 
@@ -237,8 +232,7 @@ class Conversation:
         """All speech of this item was received: this long it takes to say its words, which came with it or before."""
         entry = self._by_id.get(item_id)
         if entry is not None and entry.words is not None and ms > 0:
-            self._spoken_characters += entry.size
-            self._spoken_ms += ms
+            self._pace.said(entry.size, ms)
 
     def cut(self, item_id: str, heard_ms: float, received_ms: float, *, is_whole: bool = True) -> None:
         """Of this item's speech only so much was heard, of what was received. Nothing heard: the item goes.
@@ -252,7 +246,7 @@ class Conversation:
             return
         words = "".join(entry.words)
         if not is_whole:
-            received_ms = max(received_ms, len(words) * self._spoken_ms / self._spoken_characters)
+            received_ms = max(received_ms, self._pace.ms(len(words)))
         heard = words if heard_ms >= received_ms else words_up_to(words, round(len(words) * heard_ms / received_ms))
         if heard_ms <= 0 or not heard:
             self._remove(entry)

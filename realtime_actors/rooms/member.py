@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import attrs
 
 from realtime_actors.actors import Ref, RefSubscription
-from realtime_actors.agents.item_text import words_up_to
+from realtime_actors.agents.item_text import Pace, words_up_to
 from realtime_actors.audio import byte_length, duration_ms
 from realtime_actors.events import AudioFormat, ClientAudioAppend, ClientAudioCommit, RoomParticipant
 from realtime_actors.providers import RealtimeModel
@@ -41,9 +41,12 @@ class Turn:
 class _Item:
     """A part of what it says."""
 
+    response_id: str
     words: list[str] = attrs.field(factory=list[str])
-    is_spoken: bool = False
-    """Whether there is sound of it."""
+    ms: float = 0.0
+    """How much sound of it has come."""
+    is_whole: bool = False
+    """Whether all of it has come."""
 
 
 @attrs.define(eq=False)
@@ -78,6 +81,7 @@ class Member:
     _responses: list[str] = attrs.field(init=False, factory=list[str])
     """Those of its reply, of which there is one more after each batch of tool calls."""
     _items: dict[str, _Item] = attrs.field(init=False, factory=dict[str, _Item])
+    _pace: Pace = attrs.field(init=False, factory=Pace)
     _commits: deque[tuple[float, list[Turn]]] = attrs.field(init=False, factory=deque[tuple[float, list[Turn]]])
     _held: bytearray = attrs.field(init=False, factory=bytearray)
 
@@ -184,23 +188,30 @@ class Member:
         if self.number is not None:
             self._responses.append(response_id)
 
-    def says(self, response_id: str, item_id: str, words: str | None = None) -> bool:
-        """A piece comes: its words, or else sound. Whether it is for the others to hear."""
+    def says(self, response_id: str, item_id: str, words: str = "", ms: float = 0.0) -> bool:
+        """A piece comes: words, or so much sound. Whether it is for the others to hear."""
         if self.number is None or response_id not in self._responses:
             return False
         item = self._items.get(item_id)
         if item is None:
-            item = self._items[item_id] = _Item()
-        if words is None:
-            item.is_spoken = True
-        else:
+            item = self._items[item_id] = _Item(response_id)
+        item.ms += ms
+        if words:
             item.words.append(words)
         return True
+
+    def has_said(self, response_id: str) -> None:
+        """All of a response has come."""
+        for item in self._items.values():
+            if item.response_id == response_id:
+                item.is_whole = True
+                if item.ms:
+                    self._pace.said(len("".join(item.words)), item.ms)
 
     @property
     def has_voice(self) -> bool:
         """Whether there is sound of its reply."""
-        return any(item.is_spoken for item in self._items.values())
+        return any(item.ms for item in self._items.values())
 
     def line_id(self) -> str:
         """A name for its turn; empty if there is none."""
@@ -213,7 +224,8 @@ class Member:
     def heard_of_reply(self, cut: Sequence[Played] = ()) -> str:
         """The words of its reply as far as they were heard, when these items were not played to their end.
 
-        As the agent itself remembers them: by how much of the sound was played.
+        As the agent itself remembers them: by how much of the sound was played, and by the pace of what was said before
+        where words may be ahead of the sound.
         """
         speaks = self.settings.model.speaks and self.outcome != "completed"
         played = {each.item: each for each in cut}
@@ -221,9 +233,13 @@ class Member:
         for item_id, item in self._items.items():
             text = "".join(item.words)
             part = played.get(item_id)
-            if speaks and not item.is_spoken:
-                text = ""  # words that were ahead of their sound
-            elif part is not None and part.played_ms < part.received_ms:
-                text = words_up_to(text, round(len(text) * int(part.played_ms) / max(1, int(part.received_ms))))
+            if speaks and not item.ms:
+                text = ""
+            elif part is not None:
+                heard_ms, all_ms = int(part.played_ms), float(int(part.received_ms))
+                if not item.is_whole:
+                    all_ms = max(all_ms, self._pace.ms(len(text)))
+                if heard_ms < all_ms:
+                    text = words_up_to(text, round(len(text) * heard_ms / all_ms))
             texts.append(text.strip())
         return " ".join(filter(None, texts))

@@ -16,12 +16,13 @@ from realtime_actors.events import (
     AgentResponseAudioDelta,
     AgentResponseAudioTranscriptDelta,
     AgentResponseCreated,
+    AgentResponseDone,
     Event,
 )
 
 __all__ = ["Relay", "Speech"]
 
-Speech = AgentResponseCreated | AgentResponseAudioDelta | AgentResponseAudioTranscriptDelta
+Speech = AgentResponseCreated | AgentResponseAudioDelta | AgentResponseAudioTranscriptDelta | AgentResponseDone
 """What the others in the room hear of a reply is made of these."""
 
 _OWN = (AgentInputDone, AgentInputStarted, AgentInputTranscriptionDelta, AgentInputTranscriptionDone)

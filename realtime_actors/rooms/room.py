@@ -11,7 +11,7 @@ import trio
 from realtime_actors.actors import Backoff, Ref, Terminated, receives
 from realtime_actors.agents import AddText, RealtimeAgent, Tool, tool
 from realtime_actors.agents.listening import by_hand
-from realtime_actors.audio import AudioError, check_rate
+from realtime_actors.audio import AudioError, check_rate, duration_ms
 from realtime_actors.events import (
     AgentEnded,
     AgentError,
@@ -20,6 +20,7 @@ from realtime_actors.events import (
     AgentResponseAudioDelta,
     AgentResponseAudioTranscriptDelta,
     AgentResponseCreated,
+    AgentResponseDone,
     AgentResponseToolUseDone,
     AgentToolApprovalRequested,
     ClientAudioAppend,
@@ -207,8 +208,12 @@ class ChatRoom(SpeakingRoom):
             case AgentResponseAudioTranscriptDelta():
                 member.says(event.response_id, event.item_id, event.delta)
             case AgentResponseAudioDelta():
-                if member.says(event.response_id, event.item_id):
+                ms = duration_ms(len(event.payload), event.format.rate)
+                if member.says(event.response_id, event.item_id, ms=ms):
                     self._agent_sounds(member, event)
+            case AgentResponseDone(response_id, metadata=metadata):
+                if metadata.get("status", "completed") == "completed":
+                    member.has_said(response_id)
 
     def _agent_sounds(self, member: Member, event: AgentResponseAudioDelta) -> None:
         try:

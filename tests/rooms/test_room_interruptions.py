@@ -42,6 +42,7 @@ async def remembered(room: Seated, agent: str) -> list[AgentSpeech]:
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_person_interrupts_whoever_speaks(autojump_clock: Any, provider: str, speed: float) -> None:
     alice = Voice("Alice", [LONG, "Yes?"], provider, options={"speed": speed})
+    alice.brain.ms_per_character = 60
     bob = Voice("Bob", ["Bob."], transcripts=["b"] * 9)
     async with seated(alice, bob) as room:
         await room.join("ann", name="Ann")
@@ -54,9 +55,9 @@ async def test_a_person_interrupts_whoever_speaks(autojump_clock: Any, provider:
         assert (line.speaker_name, line.interrupted) == ("Alice", True)
         assert line.text
         assert LONG.startswith(line.text)
-        # So much of its words as of its sound: 20 ms a character, until speech was known to be some.
-        heard = len(line.text) * 0.02
-        assert 0.8 < heard < 0.8 + 0.6
+        # So much of its words as of its sound: 60 ms a character, to the last whole word, until speech was known to be
+        # some; and the agent remembers the same.
+        assert 0.8 - 0.3 < len(line.text) * 0.06 < 0.8 + 0.6
         assert [speech.transcript for speech in await remembered(room, "alice")] == [line.text]
         # Its end is the last that is said of it.
         (done,) = of(AgentResponseDone, events)
