@@ -455,6 +455,24 @@ async def test_23_a_discarded_group_is_not_among_what_a_sleeping_subscriber_read
         assert audio.statistics().dropped == 0
 
 
+async def test_a_subscriber_woken_for_nothing_waits_on() -> None:
+    bus = new_bus()
+    read: list[Any] = []
+
+    async def read_one() -> None:
+        read.append(await events.receive())
+
+    async with bus.subscribe("a") as events, trio.open_nursery() as nursery:
+        nursery.start_soon(read_one)
+        await wait_all_tasks_blocked()
+        bus.publish("a", Audio(1), group="g")
+        bus.discard("a", "g")
+        await wait_all_tasks_blocked()
+        assert read == []
+        bus.publish("a", Audio(2))
+    assert read == [Audio(2)]
+
+
 def test_what_was_discarded_makes_room_again() -> None:
     bus = new_bus()
     subscription = bus.subscribe("a", capacity=4, weigh=lambda _: 2)
