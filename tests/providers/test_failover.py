@@ -218,18 +218,17 @@ async def test_a_text_that_nobody_has_answered_is_answered_by_the_next_model(aut
 
 async def test_the_first_serves_again_when_the_code_says_so(autojump_clock: MockClock) -> None:
     """Nobody goes back by himself; if the first refuses still, the second goes on."""
-    serves = [True]
-    first = simulator_of("openai", [Say("Me again.")], accept_key=lambda _: serves[0])
+    first = simulator_of("openai", [Say("Me again.")])
     second = simulator_of("gemini", [Say("Here I am.")])
     async with talking(first, second) as talk:
-        serves[0] = False
+        first[0].accept_key = nobody
         talk.first.drop_connections()
         await talk.probe.until(ServerSessionUpdated)
         with pytest.raises(ChangeRefused, match="OPENAI_API_KEY"):
             await reconfigure(talk.agent, Reconfigure(model=at("first", first[1])))
         talk.say("Are you there?")
         assert audio_of(await talk.reply()) == spoken(second[0], "Here I am.")
-        serves[0] = True
+        first[0].accept_key = lambda key: True
         await reconfigure(talk.agent, Reconfigure(model=at("first", first[1])))
         talk.say("And you?")
         assert audio_of(await talk.reply()) == spoken(first[0], "Me again.")
