@@ -68,10 +68,15 @@ def drive(driver: Driver | str, kind: str, *arguments: str) -> Process:
 
 
 def connect(process: Process, to: Process) -> None:
-    """Tell a process the port that another has said: both have started meanwhile, side by side."""
+    """Tell a process the port that another has said: both have started meanwhile, side by side. Raises `Failed`."""
     assert process.stdin is not None
-    process.stdin.write(b"%d\n" % line(to)["port"])
-    process.stdin.flush()
+    port = line(to)["port"]
+    try:
+        process.stdin.write(b"%d\n" % port)
+        process.stdin.flush()
+    except BrokenPipeError:  # it has ended already: what it imports is not there, for one
+        process.wait()
+        raise Failed(f"it did not begin: {process.last_words()}") from None
 
 
 def line(process: Process) -> Any:
