@@ -34,6 +34,7 @@ class Turn:
     """A person's turn, by the id of its line."""
 
     person: str
+    name: str
     line: str
 
 

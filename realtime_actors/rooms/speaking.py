@@ -282,7 +282,7 @@ class SpeakingRoom(BaseRoom):
         """A turn has been heard to its end."""
         hearers = [member for member in self._members.values() if person.id in member.heard]
         for member in hearers:
-            member.turns.append(Turn(person.id, person.line))
+            member.turns.append(Turn(person.id, person.name, person.line))
             self._commit(member)
         now = trio.current_time()
         if hearers:
@@ -331,12 +331,9 @@ class SpeakingRoom(BaseRoom):
             return
         *merged, last = turns
         for turn, text in [*((turn, "") for turn in merged), (last, event.transcript)]:
-            person = self._people.get(turn.person)
-            if person is None:
-                continue
-            line = RoomLine(turn.line, person.id, person.name, "person", text.strip())
+            line = RoomLine(turn.line, turn.person, turn.name, "person", text.strip())
             self._write_down(line, was_heard=True)
-            self._apply(self._floor.person_transcribed(person.id, text, now, turn.line))
+            self._apply(self._floor.person_transcribed(turn.person, text, now, turn.line))
 
     @receives
     def not_written_down(self, event: AgentError) -> None:

@@ -16,6 +16,7 @@ from realtime_actors.events import (
     ClientSessionEnd,
     RoomAudioDelta,
     RoomFloorChanged,
+    RoomLine,
     RoomParticipantJoined,
     RoomParticipantLeft,
     RoomParticipantUpdated,
@@ -88,6 +89,22 @@ async def test_what_a_person_said_before_the_connection_was_lost_is_answered(aut
         room.room.tell(Leave("ann", may_return=True))
         assert words_of(await room.line("I have heard you")) == ["Ann: Are you there?", "Alice: I have heard you."]
         assert alice.heard[0].startswith(SPEECH)
+
+
+async def test_the_last_words_of_whoever_leaves_are_written_down(autojump_clock: Any) -> None:
+    alice = Voice("Alice", ["Good bye, Ann."], transcripts=["I have to go."], options={"transcripts": "after"})
+    async with seated(alice) as room, trio.open_nursery() as nursery:
+        await room.join("ann", name="Ann")
+        nursery.start_soon(room.speak, "ann")
+        await room.probe.until(RoomFloorChanged, holders=["lobby-alice"])
+        leave_room(room.room, "ann")
+        events = await room.line("Good bye")
+        assert words_of(events) == ["Ann: I have to go.", "Alice: Good bye, Ann."]
+        assert [type(each) for each in events if isinstance(each, RoomParticipantLeft | RoomLine)] == [
+            RoomParticipantLeft,
+            RoomLine,
+            RoomLine,
+        ]
 
 
 async def test_a_person_that_is_away_hears_nothing(autojump_clock: Any) -> None:
