@@ -299,6 +299,7 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(serve: Serve, tmp_
     broken = tmp_path / "broken"
     broken.touch()
     os.kill(workers[1], signal.SIGKILL)
+    await until(lambda: "worker 1 ended" in server.process.output)  # what comes before that is lost with it
     async with trio.open_nursery() as nursery:
 
         async def wait_for_it() -> None:

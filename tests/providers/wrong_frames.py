@@ -56,7 +56,10 @@ def check(events: list[ModelEvent | ModelNotice]) -> None:
         else:
             assert isinstance(event, get_args(ModelNotice))
             conflict = event.conflict if isinstance(event, RequestFailed) else None
-            assert all(isinstance(value, str | bool | float) for value in attrs.astuple(event) if value is not conflict)
+            values = [value for value in attrs.astuple(event) if value is not conflict]
+            for value in values:
+                inside = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+                assert all(isinstance(each, str | bool | float) for each in inside)
 
 
 _WRONG: list[Any] = [None, True, 0, -1, 2**63, 1.5, "", "x", "\x00", "\ud7ff", [], {}, [None], {"type": "x"}]
