@@ -37,7 +37,7 @@ def _full() -> Benchmark:
         baseline=_BASELINE,
         contestants=[
             Contestant("room, JSON", partial(_play_full, "rooms", "json"), ours=True),
-            Contestant("room, msgpack", partial(_play_full, "rooms", "msgpack"), ours=True, quick=False),
+            Contestant("room, msgpack", partial(_play_full, "rooms", "msgpack"), ours=True),
             Contestant(_BASELINE, partial(_play_full, "bare_socket", "plain")),
         ],
         targets=[Target("room, JSON", "p99", most=_MOST_MS), Target("room, msgpack", "p99", most=_MOST_MS)],
