@@ -287,9 +287,11 @@ def _converter(blob: Structure[Blob], carry: Callable[[Blob], str | bytes]) -> C
     converter.register_structure_hook_func(lambda kind: kind == dict[str, float], _numbers)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _free_form)
     converter.register_structure_hook_factory(attrs.has, class_hook)
-    converter.register_structure_hook_factory(
-        lambda kind: get_origin(kind) is list, lambda kind: _list_hook(kind, converter)
-    )
+
+    def list_hook(kind: Any) -> Structure[list[Any]]:
+        return _list_hook(kind, converter)
+
+    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is list, list_hook)
     converter.register_structure_hook(AudioFormat, _audio_format)
     converter.register_structure_hook(Blob, blob)
     converter.register_structure_hook_func(
