@@ -1,7 +1,7 @@
 """An actor-model event bus on Trio for realtime voice agents.
 
 The names used most. The rest stands in the layers: `realtime_actors.actors`, `.events`, `.audio`, `.transports`,
-`.providers`, `.agents`, `.gateway`, `.simulators`.
+`.providers`, `.agents`, `.rooms`, `.gateway`, `.simulators`.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         ServerVAD,
         XAIRealtimeModel,
     )
+    from realtime_actors.rooms import ChatRoom, FromPerson, RoomAgent, RoomSettings, join_room, leave_room
 
 __version__ = "0.1.0"
 
@@ -136,6 +137,7 @@ __all__ = [
     "AzureOpenAIRealtimeModel",
     "Backoff",
     "ByKey",
+    "ChatRoom",
     "Child",
     "ClientAudioAppend",
     "ClientAudioCommit",
@@ -154,6 +156,7 @@ __all__ = [
     "DeadLetter",
     "DecodeError",
     "Forward",
+    "FromPerson",
     "GeminiRealtimeModel",
     "GetHistory",
     "Instrument",
@@ -172,6 +175,8 @@ __all__ = [
     "Reply",
     "ReplyFailed",
     "RestartBudgetExceeded",
+    "RoomAgent",
+    "RoomSettings",
     "RoundRobin",
     "Runtime",
     "SemanticVAD",
@@ -193,6 +198,8 @@ __all__ = [
     "droppable",
     "frontend_tool",
     "generate_reply",
+    "join_room",
+    "leave_room",
     "mcp_tools",
     "open_runtime",
     "receives",
@@ -201,7 +208,7 @@ __all__ = [
 
 # A layer is imported when a name of it is first used: whoever needs the kernel, or `--help`, does not wait for the
 # audio libraries, and Ctrl-C finds the command line ready for it.
-_LAYERS = ("actors", "events", "agents", "providers")
+_LAYERS = ("actors", "events", "agents", "providers", "rooms")
 
 
 def __getattr__(name: str) -> Any:
