@@ -83,6 +83,7 @@ async def test_a_voice_is_heard_without_delay(autojump_clock: Any, provider: str
 
 
 async def test_two_who_speak_at_the_same_time_are_heard_as_their_sum(autojump_clock: Any) -> None:
+    """Complaint: of several participants only one is heard at a time."""
     alice = Voice("Alice", ["We both say this at the same time, and it is not short."])
     bob = Voice("Bob", ["So we do, but I say something else."])
     cy = Voice("Cy", [" "])
