@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,6 +18,7 @@ from .bus import Bus
 from .errors import InvalidActor, InvalidName, NameTaken
 from .group import Children, Group
 from .instruments import Instrument
+from .names import NAME
 from .ref import Ref
 from .signals import MessagesDropped
 from .slot import Slot
@@ -29,7 +29,6 @@ __all__ = ["Runtime", "open_runtime"]
 
 log = logging.getLogger("realtime_actors.actors")
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _DROP_REPORT_INTERVAL = 1.0
 
 
@@ -102,7 +101,7 @@ class Runtime(Spawner):
             raise InvalidActor(f"spawn takes an instance of an Actor subclass, not {child.actor!r}")
         prefix = f"{parent}." if parent else ""
         name = self._free_name(type(child.actor), prefix) if child.name is None else child.name
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise InvalidName(f"{name!r} is no name for an actor: use letters, digits, _ and -")
         path = prefix + name
         if path in self.slots:

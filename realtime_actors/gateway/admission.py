@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
 
@@ -18,7 +17,6 @@ __all__ = [
     "TOKEN_SUBPROTOCOL",
     "Admission",
     "Refusal",
-    "actor_name",
     "admit",
     "choose_subprotocol",
     "is_loopback",
@@ -31,8 +29,6 @@ TOKEN_SUBPROTOCOL = "realtime-actors.token."  # noqa: S105 - where the token beg
 """What a subprotocol begins with whose rest is the token."""
 
 _LONGEST_ID = 128
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_HASHED = "id--"
 
 
 @attrs.frozen
@@ -80,13 +76,6 @@ def choose_subprotocol(request: Request) -> str | None:
         if name in (MSGPACK_SUBPROTOCOL, JSON_SUBPROTOCOL):
             return name
     return next((name for name in offered if name.startswith(TOKEN_SUBPROTOCOL)), None)
-
-
-def actor_name(session_id: str) -> str:
-    """An actor's name for a session: the id itself where it can be one, else made of its hash."""
-    if _PLAIN_NAME.fullmatch(session_id) and not session_id.startswith(_HASHED):
-        return session_id
-    return _HASHED + hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def is_loopback(host: str) -> bool:

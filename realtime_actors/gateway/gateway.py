@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from realtime_actors.actors import Actor, Ref, Subscription, receives
+from realtime_actors.actors.names import actor_name
 from realtime_actors.events import Wire
 from realtime_actors.rooms import ChatRoom, people_topic
 from realtime_actors.transports import (
@@ -26,7 +27,7 @@ from realtime_actors.transports import (
     serve,
 )
 
-from .admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback, parse_path
+from .admission import Admission, Refusal, admit, choose_subprotocol, is_loopback, parse_path
 from .authentication import authenticated, authenticator
 from .base import EndAfterThis
 from .debug import DEBUG_PATH, show_actors

@@ -8,12 +8,11 @@ from typing import Literal, get_args
 import attrs
 
 from realtime_actors.actors import Ref
+from realtime_actors.actors.names import NAME
 from realtime_actors.agents import RealtimeAgent
 from realtime_actors.providers import Model
 
 from .errors import InvalidRoom
-
-_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 __all__ = ["Hears", "RoomAgent", "RoomSettings", "as_room_agent"]
 
@@ -81,7 +80,7 @@ def as_room_agent(agent: object) -> RoomAgent:
         raise TypeError(f"ChatRoom(agents=…) takes RealtimeAgent(…) or RoomAgent(…), not {type(agent).__name__}")
     if member.hears not in get_args(Hears):
         raise InvalidRoom(f"{member.agent.name} hears {member.hears!r}: it must be 'audio' or 'transcripts'.")
-    if member.agent_id and not _ID.fullmatch(member.agent_id):
+    if member.agent_id and not NAME.fullmatch(member.agent_id):
         raise InvalidRoom(f"the agent_id {member.agent_id!r:.80} has other characters than letters, digits, _ and -.")
     if member.agent.turn_detection is not None:
         raise InvalidRoom(

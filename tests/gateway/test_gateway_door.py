@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from realtime_actors import __version__
 from realtime_actors.actors import ActorStopped, open_runtime
+from realtime_actors.actors.names import actor_name
 from realtime_actors.events import AgentResponseDone, ClientTextAppend, ServerSessionEnded
 from realtime_actors.gateway import AccessDenied, BearerToken, Gateway, GatewaySettings, InvalidSettings
-from realtime_actors.gateway.admission import Admission, Refusal, actor_name, admit, choose_subprotocol, is_loopback
+from realtime_actors.gateway.admission import Admission, Refusal, admit, choose_subprotocol, is_loopback
 from realtime_actors.transports import HandshakeRejected, PortInUse, Request
 
 TOKEN = "s3cret/with=odd chars"
