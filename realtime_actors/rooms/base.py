@@ -102,9 +102,9 @@ class BaseRoom(Actor):
 
     # -- what is written down
 
-    def _new_line(self, prefix: str = "line") -> str:
+    def _new_line(self) -> str:
         self._lines += 1
-        return f"{prefix}_{self._lines}"
+        return f"line_{self._lines}"
 
     def _write_down(self, line: RoomLine, *, was_heard: bool) -> None:
         """Something was said: it is published, and told in words to the agents who have not heard it."""

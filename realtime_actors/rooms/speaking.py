@@ -149,7 +149,7 @@ class SpeakingRoom(BaseRoom):
             self._over(member, "interrupted", self._silence(member))
         else:  # frontends play what there is to its end, even where the provider was lost
             self._sound.playouts[member.agent_id].finish()
-            self._wake()
+            self._audible.set()
             self._end_if_heard(member)
 
     def _end_if_heard(self, member: Member) -> None:
@@ -207,10 +207,6 @@ class SpeakingRoom(BaseRoom):
         return situation.named_in(reply.text)
 
     # -- what is heard
-
-    def _wake(self) -> None:
-        if not self._audible.is_set():
-            self._audible.set()
 
     async def _keep_time(self) -> None:
         """One tick for each `FRAME_MS`, while somebody can be heard."""
