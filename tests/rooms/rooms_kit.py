@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,22 +23,8 @@ from realtime_actors.events import (
     RoomLine,
     RoomState,
 )
-from realtime_actors.providers import (
-    DashScopeRealtimeModel,
-    GeminiRealtimeModel,
-    OpenAIRealtimeModel,
-    RealtimeModel,
-)
 from realtime_actors.rooms import ChatRoom, FromPerson, GetRoom, Hears, RoomAgent, join_room, people_topic
-from realtime_actors.simulators import (
-    DashScopeSimulator,
-    GeminiSimulator,
-    OpenAISimulator,
-    Reply,
-    Say,
-    ScriptedBrain,
-    buzz,
-)
+from realtime_actors.simulators import Reply, Say, ScriptedBrain, buzz
 from realtime_actors.simulators.server import Simulator
 from realtime_actors.testing import (
     Failures,
@@ -50,21 +36,10 @@ from realtime_actors.testing import (
     RecordingTransport,
     open_test_runtime,
 )
+from tests.simulated_providers import SIMULATED
 
-__all__ = ["MODELS", "SPEECH", "Seated", "Voice", "of", "replies_of", "seated", "words_of"]
+__all__ = ["SPEECH", "Seated", "Voice", "of", "replies_of", "seated", "words_of"]
 
-MODELS: Mapping[str, RealtimeModel] = {
-    "openai": OpenAIRealtimeModel(api_key="any", url="ws://memory/v1/realtime"),
-    "gemini": GeminiRealtimeModel(api_key="any", url=f"ws://memory{GeminiSimulator.path}"),
-    "dashscope": DashScopeRealtimeModel(
-        api_key="any", url=f"ws://memory{DashScopeSimulator.path}", model_name="qwen3.5-omni-flash-realtime"
-    ),
-}
-_SIMULATORS: Mapping[str, type[Simulator]] = {
-    "openai": OpenAISimulator,
-    "gemini": GeminiSimulator,
-    "dashscope": DashScopeSimulator,
-}
 SPEECH = buzz(800, 24000)
 
 
@@ -92,14 +67,13 @@ class Voice:
         replies = [each if isinstance(each, Reply) else Reply([Say(each)]) for each in self.says]
         self.brain = self.brain_type(replies=replies, transcripts=self.transcripts, ms_per_character=20)
         options: dict[str, Any] = {"speed": 4, "seed": 1, "transcripts": "before", **self.options}
-        self.simulator = _SIMULATORS[self.provider](brain=self.brain, **options)
+        self.simulator = SIMULATED[self.provider].simulator(brain=self.brain, **options)
         self.wire = RecordingTransport(MemoryTransport(self.simulator.respond))
 
     def agent(self) -> RoomAgent:
         transport = FaultyTransport(self.wire, self.faults) if self.faults else self.wire
-        agent = self.agent_type(
-            self.name, "Be brief.", MODELS[self.provider], transport=transport, **self.agent_options
-        )
+        model = SIMULATED[self.provider].model
+        agent = self.agent_type(self.name, "Be brief.", model, transport=transport, **self.agent_options)
         return RoomAgent(agent, self.hears)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trio
-from rooms_kit import MODELS, SPEECH, Voice, of, replies_of, seated, words_of
+from rooms_kit import SPEECH, Voice, of, replies_of, seated, words_of
 
 from realtime_actors.audio import iter_chunks
 from realtime_actors.events import (
@@ -27,6 +27,7 @@ from realtime_actors.events import (
 )
 from realtime_actors.rooms import Addressed, Everyone, FloorLimits
 from realtime_actors.simulators import buzz
+from tests.simulated_providers import SIMULATED
 
 
 def same(audio: bytes, *parts: bytes) -> bool:
@@ -76,7 +77,7 @@ async def test_a_voice_is_heard_without_delay(autojump_clock: Any, provider: str
         nursery.start_soon(room.speak, "ann")
         await trio.sleep(0.8)
         # With the 0.3 s that were before it.
-        assert len(alice.heard[0]) / (2 * MODELS[provider].input_rate) > 0.3 + 0.7
+        assert len(alice.heard[0]) / (2 * SIMULATED[provider].model.input_rate) > 0.3 + 0.7
         await room.probe.until(RoomFloorChanged, holders=["lobby-alice"])
         # 0.8 s of speech, 0.5 s of silence that tell its end, and what detection and a tick or two take.
         assert trio.current_time() - began < 1.42
