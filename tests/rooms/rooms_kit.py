@@ -162,6 +162,12 @@ class Seated:
         """Events up to and with the line that has this text in it."""
         return await self.probe.until(RoomLine, where=lambda line: text in line.text, **where)
 
+    def agent(self, agent_id: str) -> Ref:
+        """An agent itself, which is in the room."""
+        ref = self.runtime.find(f"{self.room.name}.{agent_id}")
+        assert ref is not None
+        return ref
+
     async def state(self) -> RoomState:
         return await self.room.ask(GetRoom(), timeout=5)
 

@@ -154,8 +154,7 @@ async def act(room: Seated, action: str, person: str, agent: str) -> None:  # no
         case "raise hand":
             room.room.tell(HandUp(agent))
         case _:
-            ref = room.runtime.find(f"lobby.{agent}")
-            assert ref is not None
+            ref = room.agent(agent)
             if any(each.id == agent and each.status == "here" for each in (await room.state()).participants):
                 ref.tell(Fall())
                 await trio.sleep(0.01)

@@ -57,9 +57,7 @@ async def test_an_agent_that_crashes_while_it_speaks_comes_back_and_knows_what_w
         room.write("ann", "Tell us.")
         await room.probe.until(AgentResponseAudioDelta)
         await trio.sleep(0.6)
-        agent = room.runtime.find("lobby.lobby-alice")
-        assert agent is not None
-        agent.tell(Fall())
+        room.agent("lobby-alice").tell(Fall())
         events = await room.line("Then I say it")
         updates = [(each.participant.status, each.reason) for each in of(RoomParticipantUpdated, events)]
         assert updates == [("restarting", "ended"), ("here", "")]
@@ -150,8 +148,7 @@ async def test_an_agent_that_fails_again_and_again_leaves(autojump_clock: Any) -
     bob = Voice("Bob", ["I am left."])
     async with seated(alice, bob, failures=Failures(ZeroDivisionError), settings=RoomSettings(restarts=3)) as room:
         await room.join("ann", name="Ann")
-        agent = room.runtime.find("lobby.lobby-alice")
-        assert agent is not None
+        agent = room.agent("lobby-alice")
         events: list[Any] = []
         for _ in range(3):
             agent.tell(Fall())
@@ -172,9 +169,7 @@ async def test_an_agent_that_is_refused_when_it_starts_again_leaves(autojump_clo
     bob = Voice("Bob", ["I am left."])
     async with seated(alice, bob, failures=Failures(ZeroDivisionError, ProviderRefused)) as room:
         await room.join("ann", name="Ann")
-        agent = room.runtime.find("lobby.lobby-alice")
-        assert agent is not None
-        agent.tell(Fall())
+        room.agent("lobby-alice").tell(Fall())
         events = await room.probe.until(RoomParticipantLeft)
         assert events[-1].reason == "failed"
         assert [each.participant.status for each in of(RoomParticipantUpdated, events)] == ["restarting"]
@@ -218,9 +213,7 @@ async def test_one_agent_s_fault_does_not_stop_another_one_s_speech(autojump_clo
         room.write("ann", "Tell us.")
         await room.probe.until(AgentResponseCreated)
         await trio.sleep(0.5)
-        agent = room.runtime.find("lobby.lobby-alice")
-        assert agent is not None
-        agent.tell(Fall())
+        room.agent("lobby-alice").tell(Fall())
         events = await room.line("whatever there may be")
         assert [line.interrupted for line in of(RoomLine, events)] == [False]
         assert len(of(RoomParticipantUpdated, events)) == 2

@@ -33,9 +33,7 @@ def of_response(events: list[Any], response_id: str) -> list[Any]:
 
 async def remembered(room: Seated, agent: str) -> list[AgentSpeech]:
     """What an agent itself knows to have said."""
-    ref = room.runtime.find(f"lobby.lobby-{agent}")
-    assert ref is not None
-    return of(AgentSpeech, (await ref.ask(GetHistory(), timeout=5)).items)
+    return of(AgentSpeech, (await room.agent(f"lobby-{agent}").ask(GetHistory(), timeout=5)).items)
 
 
 @pytest.mark.parametrize("speed", [1, 4, 50])

@@ -10,7 +10,6 @@ import pytest
 import trio
 from rooms_kit import SPEECH, Voice, of, replies_of, seated, words_of
 
-from realtime_actors.audio import iter_chunks
 from realtime_actors.events import (
     AgentError,
     AgentResponseAudioDelta,
@@ -125,9 +124,8 @@ async def test_nothing_is_sent_to_models_while_nobody_speaks(autojump_clock: Any
     alice, gil = Voice("Alice"), Voice("Gil", provider="gemini")
     async with seated(alice, gil) as room:
         await room.join("ann", name="Ann")
-        for chunk in iter_chunks(np.full(24000 * 30, 9, "<i2").tobytes(), 24000, 20):
-            room.send("ann", chunk)  # an open microphone: thirty seconds of a quiet room
-            await trio.sleep(0.02)
+        # An open microphone: thirty seconds of a quiet room.
+        await room.speak("ann", np.full(24000 * 30, 9, "<i2").tobytes(), pause_ms=0)
         assert alice.heard == gil.heard == []
         assert of(RoomLevels, room.probe.take_all()) == []
 
@@ -290,12 +288,8 @@ async def test_another_rate_in_mid_speech_is_refused_and_taken_after_the_turn(au
     alice = Voice("Alice", ["That was cut short.", "Now I hear you well."])
     async with seated(alice) as room:
         await room.join("ann", name="Ann")
-        for chunk in iter_chunks(SPEECH, 24000, 20):
-            room.send("ann", chunk)
-            await trio.sleep(0.02)
-        for chunk in iter_chunks(buzz(4000, 16000), 16000, 20):
-            room.send("ann", chunk, 16000)
-            await trio.sleep(0.02)
+        await room.speak("ann", pause_ms=0)
+        await room.speak("ann", buzz(4000, 16000), 16000, pause_ms=0)
         errors = of(AgentError, room.own["ann"].take_all())
         assert {error.code for error in errors} == {"invalid_audio"}
         assert "keep to one rate, or send client_audio_commit first" in errors[0].message
@@ -309,9 +303,7 @@ async def test_a_turn_ends_by_hand_and_is_answered_once(autojump_clock: Any) -> 
     alice = Voice("Alice", ["Once.", "Twice."])
     async with seated(alice) as room:
         await room.join("ann", name="Ann")
-        for chunk in iter_chunks(SPEECH, 24000, 20):
-            room.send("ann", chunk)
-            await trio.sleep(0.02)
+        await room.speak("ann", pause_ms=0)
         room.tell("ann", ClientAudioCommit(""))
         room.tell("ann", ClientResponseCreate(""))  # as frontends do that end turns by hand
         assert replies_of(await room.line("Once")) == ["Alice"]
